@@ -1,4 +1,4 @@
-"""What every event source is turned into: a finding, the resources it speaks of, and its remote indicators."""
+"""What every event source is turned into: a finding, its resources, its remote indicators."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ATTRIBUTES: Mapping[str, frozenset[str]] = {
     "instance": frozenset(
         "interfaces vpc_ids subnet_ids availability_zone image_id instance_type platform "
         "launch_time profile_arn role_name outpost_arn tags".split()
-    ),  # interfaces: [{id, vpc_id, subnet_id, private_ip, public_ip, ipv6: [], groups: [{id, name}]}]
+    ),  # interfaces: {id, vpc_id, subnet_id, private_ip, public_ip, ipv6: [], groups: [{id, name}]}
     "access_key": frozenset(
         "user_name user_type principal_id role_name session_name long_term "
         "console issuer_account".split()
@@ -117,7 +117,7 @@ class Finding:
 
     @property
     def direction(self) -> str | None:
-        """Return the way the traffic went where all indicators agree, else UNKNOWN; None without any."""
+        """Return the way all traffic went, UNKNOWN where it went both; None without indicators."""
         directions = {i.direction for i in self.indicators if i.kind in ("address", "domain")}
         if not directions:
             return None
@@ -135,7 +135,7 @@ class Finding:
 
 
 def document(finding: Finding) -> dict[str, Any]:
-    """Return the finding as JSON values: its fields, and what is derived from them for playbooks."""
+    """Return the finding as JSON values: its fields, and what playbooks derive from them."""
     fields = asdict(finding)
     fields["resources"] = list(fields["resources"])
     fields["indicators"] = list(fields["indicators"])

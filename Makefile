@@ -1,0 +1,36 @@
+# make demo    set up .venv and replay a finding on the embedded AWS, end to end
+# make test    the tests
+# make check   formatting, lint, types, tests with warnings as errors
+# make bench   the figures in docs/performance.md
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: demo test check bench clean
+
+$(READY): pyproject.toml requirements.txt requirements-desk.txt requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "installing into .venv (once, about a minute) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+demo: $(READY)
+	@$(BIN)/firebreak demo
+
+test: $(READY)
+	$(BIN)/python -m pytest -q -n auto
+
+check: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -W error -m pytest -q -n auto
+
+bench: $(READY)
+	$(BIN)/python -m benchmarks.bench_pattern
+	$(BIN)/python -m benchmarks.bench_replay
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis

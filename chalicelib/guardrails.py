@@ -1,0 +1,100 @@
+"""What may be done, and in which mode: exemptions, modes, limits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from chalicelib.effect import JSON
+from chalicelib.finding import RESOLVED, Finding, Resource
+from chalicelib.playbook import Guardrails, Playbook
+from chalicelib.settings import Settings
+from chalicelib.store import short_hash
+from chalicelib.table import SAME_OR_ABSENT, Item, Operation, Put, Tables
+
+MODES = ("observe", "approve", "enforce")  # from the least that is done to the most
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """Say in which mode a remediation may go, and why not in its playbook's."""
+
+    mode: str
+    why: str = ""
+
+    def lowered(self, mode: str, why: str) -> Permit:
+        """Return the lesser of this permit and another mode."""
+        if MODES.index(mode) >= MODES.index(self.mode):
+            return self
+        return Permit(mode, why)
+
+
+def exempt(settings: Settings, finding: Finding) -> str:
+    """Say why a finding is left alone outright; "" where it is not."""
+    if finding.status == RESOLVED:
+        return "its source says that it is resolved; what was contained stays so"
+    if finding.archived:
+        return "it is archived: suppressed in its source"
+    for resource in finding.resources or (finding.resource,):
+        for pattern in settings.responders:
+            if any(fnmatchcase(name, pattern) for name in _names(finding, resource)):
+                return f"{resource.kind} {resource.id} is a responder ({pattern})"
+    return ""
+
+
+def _names(finding: Finding, resource: Resource) -> list[str]:
+    """Return the ARNs under which a resource may be named as a responder."""
+    names = [resource.arn] if resource.arn else []
+    account = f"arn:{finding.partition}:iam::{finding.account}"
+    for kind, attribute in (("user", "user_name"), ("role", "role_name")):
+        name = resource.attributes.get(attribute)
+        if name:
+            names.append(f"{account}:{kind}/{name}")
+    return names
+
+
+def permit(settings: Settings, playbook: Playbook, finding: Finding) -> Permit:
+    """Return the mode that playbook, stage and finding allow."""
+    allowed = Permit(playbook.guardrails.mode)
+    if settings.mode:
+        allowed = allowed.lowered(settings.mode, f"the stage is set to {settings.mode}")
+    if finding.sample and not settings.apply_samples:
+        allowed = allowed.lowered("observe", "it is one of AWS's own sample findings")
+    tag = _exempting_tag(playbook.guardrails, finding)
+    if tag:
+        allowed = allowed.lowered("approve", f"the resource is tagged {tag}")
+    return allowed
+
+
+def _exempting_tag(guardrails: Guardrails, finding: Finding) -> str:
+    """Return the tag that asks for a person; tags are writable by an attacker, so it only asks."""
+    tags: JSON = finding.resource.attributes.get("tags") or {}
+    if isinstance(tags, Mapping):
+        for key, value in guardrails.exempt_tags.items():
+            if key in tags and value in ("*", tags[key]):
+                return f"{key}={tags[key]}"
+    return ""
+
+
+def count(tables: Tables, playbook: Playbook, now: float) -> tuple[bool, list[Operation]]:
+    """Return whether the playbook's limit is reached, and the write that counts one more.
+
+    The window rolls: only admissions of the last `per` seconds count. The write holds on the
+    version that was read, so that two admissions at once are both counted.
+    """
+    limit = playbook.guardrails.limit
+    if limit is None:
+        return False, []
+    pk = f"LIMIT#{short_hash(playbook.name)}"
+    (item,) = tables.get((pk, "LIMIT"))
+    version = item.version if item else 0
+    times = [at for at in (item.data["times"] if item else []) if at > now - limit.per]
+    reached = len(times) >= limit.count
+    after = Item(
+        pk,
+        "LIMIT",
+        {"playbook": playbook.name, "times": [*times, now][-limit.count :]},
+        version=version + 1,
+    )
+    return reached, [Put(after, SAME_OR_ABSENT, {"version": version})]

@@ -1,0 +1,111 @@
+"""The readers that actions get: of live state, or of live state as a plan would leave it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from chalicelib.aws import Access, Place
+from chalicelib.clock import Clock
+from chalicelib.effect import (
+    JSON,
+    REGISTRY,
+    Fixture,
+    Probe,
+    canonical,
+    holds_placeholder,
+    placeholder,
+)
+
+
+class Depends(Exception):
+    """A plan cannot say more: a read needs a value that only an earlier step's change gives."""
+
+
+@dataclass(frozen=True)
+class LiveReader:
+    """Read live state in one place, on behalf of one step."""
+
+    access: Access
+    place: Place
+    clock: Clock
+    partition: str
+    finding: Mapping[str, Any]
+    remediation: str
+    playbook: str
+    step: str
+    topic_arn: str
+    stage: str
+    responders: tuple[str, ...]
+
+    @property
+    def account(self) -> str:
+        """Return the account that is read."""
+        return self.place.account
+
+    @property
+    def region(self) -> str:
+        """Return the region that is read."""
+        return self.place.region
+
+    def now(self) -> str:
+        """Return this moment, UTC, to the second."""
+        return self.clock.now()[:19] + "Z"
+
+    def read(self, service: str, operation: str, /, **params: JSON) -> dict[str, Any]:
+        """Return the response of one read-only API call."""
+        client = self.access.client(self.place, service)
+        answer: dict[str, Any] = getattr(client, operation)(**params)
+        return answer
+
+    def pages(
+        self, service: str, operation: str, key: str, /, **params: JSON
+    ) -> list[dict[str, Any]]:
+        """Return the items under `key` from every page of a read-only API call."""
+        client = self.access.client(self.place, service)
+        if not client.can_paginate(operation):
+            return list(self.read(service, operation, **params)[key])
+        pages = client.get_paginator(operation).paginate(**params)
+        return [item for page in pages for item in page.get(key, [])]
+
+    def look(self, probe: Probe) -> JSON:
+        """Return what a probe reads now, canonical."""
+        return canonical(REGISTRY.probes[probe.name](self, **probe.args))
+
+    def key(self, element: Probe | Fixture) -> str:
+        """Return a state-key with the account and, unless it is global, the region it is of."""
+        region = self.region if element.scope == "region" else "-"
+        return f"{self.account}/{region}/{element.key}"
+
+
+@dataclass(frozen=True)
+class PlanReader(LiveReader):
+    """Read state as it would be after the earlier steps of the plan; send no placeholder."""
+
+    planned: Mapping[str, JSON] = field(default_factory=dict)
+
+    def now(self) -> str:
+        """Return a stand-in: when the plan is applied is not known."""
+        return placeholder("now")
+
+    def read(self, service: str, operation: str, /, **params: JSON) -> dict[str, Any]:
+        """Return the response of a read. Raise Depends where it would hold a placeholder."""
+        self._known(service, operation, params)
+        return super().read(service, operation, **params)
+
+    def pages(
+        self, service: str, operation: str, key: str, /, **params: JSON
+    ) -> list[dict[str, Any]]:
+        """Return all items of a read. Raise Depends where it would hold a placeholder."""
+        self._known(service, operation, params)
+        return super().pages(service, operation, key, **params)
+
+    def look(self, probe: Probe) -> JSON:
+        """Return what an earlier step of the plan wants of an element, else what is there now."""
+        key = self.key(probe)
+        return self.planned[key] if key in self.planned else super().look(probe)
+
+    def _known(self, service: str, operation: str, params: Mapping[str, JSON]) -> None:
+        if holds_placeholder(params):
+            raise Depends(f"{service}.{operation} needs a value that an earlier change gives")

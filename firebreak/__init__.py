@@ -1,0 +1,1 @@
+"""The `firebreak` command: what runs at a desk, beside what is deployed."""

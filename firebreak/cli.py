@@ -1,0 +1,55 @@
+"""The `firebreak` command: one group or command per module of `commands/`."""
+
+from __future__ import annotations
+
+import os
+import pkgutil
+import sys
+from importlib import import_module
+
+import click
+
+from chalicelib.errors import FirebreakError
+from firebreak import commands
+
+
+class Commands(click.Group):
+    """Find commands in the modules of `commands/`, importing one only when it is needed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click calls it so
+        """Return the names of all commands, sorted."""
+        return sorted(module.name for module in pkgutil.iter_modules(commands.__path__))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command, or None where there is none of that name."""
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        command: click.Command = import_module(f"firebreak.commands.{cmd_name}").command
+        return command
+
+
+@click.group(cls=Commands)
+@click.version_option(package_name="firebreak")
+def firebreak() -> None:
+    """Contain security incidents on AWS: write playbooks, replay findings, see what was done."""
+
+
+def main() -> None:
+    """Run the command; an error is one clear line and exit status 1."""
+    try:
+        firebreak(standalone_mode=False)
+    except click.exceptions.Abort:
+        sys.exit(130)
+    except click.ClickException as wrong:
+        wrong.show()
+        sys.exit(wrong.exit_code)
+    except FirebreakError as wrong:
+        click.echo(f"firebreak: {wrong}", err=True)
+        sys.exit(1)
+    except BrokenPipeError:  # the reader of a pipe went away: `firebreak … | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,36 @@
+"""EventBridge: what a PutEvents request may hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from firebreak.cloud.calls import CallInfo, Refusal
+from firebreak.cloud.identity import Principal
+from firebreak.cloud.strict import registry
+
+CHECKS, refuses = registry()
+
+MAX_ENTRIES = 10
+MAX_ENTRY_BYTES = 1_048_576  # 256 KB until January 2026
+
+
+@refuses("PutEvents")
+def size_of_request(info: CallInfo, principal: Principal) -> None:
+    """Refuse more than ten entries, and an entry that is too large.
+
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-putevents.html
+    """
+    entries = info.params.get("Entries", [])
+    if len(entries) > MAX_ENTRIES:
+        raise Refusal("ValidationException", "Entries must have length less than or equal to 10")
+    if any(entry_size(entry) > MAX_ENTRY_BYTES for entry in entries):
+        message = "Total size of the entries in the request is over the limit."
+        raise Refusal("ValidationException", message)
+
+
+def entry_size(entry: Mapping[str, Any]) -> int:
+    """Return the size of an entry as EventBridge counts it."""
+    texts = [entry.get("Source", ""), entry.get("DetailType", ""), entry.get("Detail", "")]
+    size = sum(len(text.encode()) for text in [*texts, *entry.get("Resources", [])])
+    return size + (14 if "Time" in entry else 0)

@@ -1,0 +1,220 @@
+"""`firebreak playbook`: check, list, show and compile playbooks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+import yaml
+
+from chalicelib import playbook as playbooks
+from chalicelib.actions import actions
+from chalicelib.errors import InvalidPlaybook, Problem
+from chalicelib.paths import is_path, suggest
+from chalicelib.playbook import Parallel, Playbook, Step, schema
+
+folder = click.option(
+    "--folder",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="Where the playbooks are; the project's own if not given.",
+)
+as_json = click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+
+
+@click.group("playbook")
+def command() -> None:
+    """Check, list, show and compile playbooks."""
+
+
+@command.command()
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--events", type=click.Path(path_type=Path), help="Where the examples' events are.")
+@as_json
+def lint(paths: tuple[Path, ...], events: Path | None, as_json: bool) -> None:
+    """Say everything that is wrong with playbooks: files, folders, or all of the project's."""
+    places = paths or (_own(),)
+    problems = playbooks.problems(places, events)
+    if as_json:
+        _write([_problem(problem) for problem in problems])
+    for problem in () if as_json else problems:
+        click.echo(str(problem))
+    if problems:
+        raise SystemExit(1)
+    if not as_json:
+        click.echo("No problems.")
+
+
+@command.command("list")
+@folder
+@as_json
+def list_(folder: Path | None, as_json: bool) -> None:
+    """List the playbooks."""
+    found = _load(folder).values()
+    if as_json:
+        _write([_row(playbook) for playbook in found])
+        return
+    width = max((len(playbook.name) for playbook in found), default=0)
+    for playbook in found:
+        click.echo(f"{playbook.name:{width}}  {playbook.guardrails.mode:7}  {playbook.title}")
+
+
+@command.command()
+@click.argument("name")
+@folder
+def show(name: str, folder: Path | None) -> None:
+    """Show what a playbook matches, what bounds it, and what it does."""
+    for line in _lines(_named(_load(folder), name)):
+        click.echo(line)
+
+
+@command.command("schema")
+@click.option("--check", is_flag=True, help="Write nothing; fail where the file is out of date.")
+def schema_(check: bool) -> None:
+    """Write the JSON Schema that editors check playbooks by."""
+    if not check:
+        schema.write(schema.FILE, actions())
+        click.echo(f"Wrote {_near(schema.FILE)}.")
+    elif not schema.is_current(schema.FILE, actions()):
+        _fail(f"{_near(schema.FILE)} is out of date: run firebreak playbook schema")
+
+
+@command.command("compile")
+@click.argument("names", nargs=-1)
+@click.option("--all", "every", is_flag=True, help="Compile every playbook.")
+@click.option("--out", type=click.Path(path_type=Path), help="The folder to write files into.")
+@folder
+def compile_(names: tuple[str, ...], every: bool, out: Path | None, folder: Path | None) -> None:
+    """Compile playbooks to Step Functions state machines."""
+    if bool(names) == every:
+        raise click.UsageError("give the names of playbooks, or --all")
+    if len(names) > 1 and out is None:
+        raise click.UsageError("give --out DIR to compile several playbooks")
+    found = _load(folder, validate=True)
+    chosen = found.values() if every else [_named(found, name) for name in names]
+    _write_machines({playbook.name: _compiled(playbook) for playbook in chosen}, out)
+
+
+def _compiled(playbook: Playbook) -> dict[str, Any]:
+    from chalicelib.workflow import compile as compiled
+
+    machine: dict[str, Any] = compiled(playbook)
+    return machine
+
+
+def _write_machines(machines: Mapping[str, Any], out: Path | None) -> None:
+    if out is None:
+        _write(next(iter(machines.values())) if len(machines) == 1 else machines)
+        return
+    out.mkdir(parents=True, exist_ok=True)
+    for name, machine in machines.items():
+        path = out / f"{name}.asl.json"
+        path.write_text(json.dumps(machine, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        click.echo(f"Wrote {path}.")
+
+
+# --- reading --------------------------------------------------------------------------------------
+
+
+def _load(folder: Path | None, *, validate: bool = False) -> Mapping[str, Playbook]:
+    try:
+        return playbooks.load(folder or _own(), validate=validate)
+    except InvalidPlaybook as invalid:
+        _fail(*invalid.problems)
+
+
+def _own() -> Path:
+    return _near(playbooks.FOLDER)
+
+
+def _near(path: Path) -> Path:
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
+
+
+def _named(found: Mapping[str, Playbook], name: str) -> Playbook:
+    if name not in found:
+        _fail(f"{name} is no playbook: {suggest(name, found)}")
+    return found[name]
+
+
+def _fail(*lines: object) -> NoReturn:
+    for line in lines:
+        click.echo(str(line), err=True)
+    raise SystemExit(1)
+
+
+# --- writing --------------------------------------------------------------------------------------
+
+
+def _write(value: Any) -> None:
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def _problem(problem: Problem) -> dict[str, str]:
+    return {"file": problem.file, "path": problem.path, "message": problem.message}
+
+
+def _row(playbook: Playbook) -> dict[str, Any]:
+    return {
+        "name": playbook.name,
+        "title": playbook.title,
+        "mode": playbook.guardrails.mode,
+        "version": playbook.version,
+        "steps": [step.name for step in playbook.all_steps()],
+    }
+
+
+def _lines(playbook: Playbook) -> Iterator[str]:
+    document = playbooks.document(playbook)
+    yield f"{playbook.name}: {playbook.title}"
+    if playbook.description:
+        yield from ("", playbook.description.strip())
+    yield from ("", f"version     {playbook.version}", f"target      {playbook.target}")
+    yield from _indented("match", document["match"])
+    yield from _indented("guardrails", document["guardrails"])
+    yield from ("", "steps")
+    for entry in playbook.steps:
+        if isinstance(entry, Parallel):
+            yield "  at the same time"
+            yield from _steps(entry.steps, "    ")
+        else:
+            yield from _steps([entry], "  ")
+    yield from (
+        "",
+        f"on failure  {playbook.on_failure} {playbook.on_failure_reason or ''}".rstrip(),
+    )
+
+
+def _indented(title: str, value: Any) -> Iterator[str]:
+    text = yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=96)
+    yield from ("", title, *(f"  {line}" for line in text.splitlines()))
+
+
+def _steps(steps: Iterable[Step], indent: str) -> Iterator[str]:
+    for step in steps:
+        yield f"{indent}{step.name}: {step.action}{_given(step)}"
+        action = actions().get(step.action)
+        for line in filter(None, (action and action.summary, _exceptions(step))):
+            yield f"{indent}  {line}"
+        if action and action.final:
+            yield f"{indent}  cannot be taken back: {action.final}"
+
+
+def _given(step: Step) -> str:
+    given = (f"{name}: {_short(value)}" for name, value in step.params.items())
+    return f"({', '.join(given)})"
+
+
+def _short(value: Any) -> str:
+    return str(value) if is_path(value) else json.dumps(value, ensure_ascii=False)
+
+
+def _exceptions(step: Step) -> str:
+    said = {"for each": step.for_each, "when": step.when and json.dumps(step.when)}
+    if step.on_error != "stop":
+        said["on error"] = step.on_error
+    return "; ".join(f"{name} {value}" for name, value in said.items() if value)

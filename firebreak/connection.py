@@ -1,0 +1,46 @@
+"""The desk of a deployed stage, for commands that look at it or act on it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+from botocore.exceptions import BotoCoreError, ClientError
+
+from chalicelib import settings, wiring
+from chalicelib.aws import new_session
+from chalicelib.clock import Clock
+from chalicelib.errors import InvalidSettings
+from chalicelib.runner.work import Desk
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+
+def stage_option(function: Decorated) -> Decorated:
+    """Add the option that names the stage."""
+    return click.option(
+        "--stage", default="", help="The deployed stage; FIREBREAK_STAGE if not given."
+    )(function)
+
+
+def connect(stage: str) -> Desk:
+    """Return the desk of a stage, in the account and region that the credentials are of.
+
+    Raise InvalidSettings where no stage is named, or AWS does not let us in.
+    """
+    if os.environ.get("FIREBREAK_HOME_ACCOUNT") and not stage:
+        return wiring.ours()
+    stage = stage or os.environ.get("FIREBREAK_STAGE", "")
+    if not stage:
+        raise InvalidSettings("no stage: give --stage, or set FIREBREAK_STAGE")
+    session = new_session()
+    if not session.region_name:
+        raise InvalidSettings("no region: set AWS_REGION to the one Firebreak is deployed in")
+    try:
+        account = session.client("sts").get_caller_identity()["Account"]
+    except (BotoCoreError, ClientError) as wrong:
+        raise InvalidSettings(f"AWS does not let us in: {wrong}") from wrong
+    known = settings.defaults(stage, account, session.region_name)
+    return wiring.desk(settings.from_environment(known), Clock())

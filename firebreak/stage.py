@@ -1,0 +1,206 @@
+"""A stage of Firebreak put into the embedded AWS: its tables, topic, roles, functions, machines."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+from chalicelib import wiring, workflow
+from chalicelib.actions import actions
+from chalicelib.clock import Clock
+from chalicelib.effect import canonical_text
+from chalicelib.playbook import Playbook
+from chalicelib.runner.work import Desk
+from chalicelib.settings import Settings, defaults, from_environment
+from firebreak.cloud import Cloud
+
+STAGE = "replay"
+FUNCTIONS = ("on_event", "run_step", "on_execution_ended", "ingest_firewall_logs")
+
+
+@dataclass(frozen=True, slots=True)
+class CloudClock(Clock):
+    """Tell the time of an embedded AWS, where waiting takes none but counts."""
+
+    cloud: Cloud
+    slept: list[float] = field(default_factory=list)
+
+    def seconds(self) -> float:
+        """Return seconds since 1970, with all that was waited."""
+        waited = sum(seconds for _, seconds in self.cloud.waited)
+        return Clock.seconds(self) + waited + sum(self.slept)
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+        self.slept.append(seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Hold a stage in an embedded AWS: its settings, playbooks and desk."""
+
+    cloud: Cloud
+    settings: Settings
+    playbooks: Mapping[str, Playbook]
+    desk: Desk
+    answers: list[tuple[str, Any]]
+    members: set[str] = field(default_factory=set)
+
+    def admit_account(self, account: str) -> None:
+        """Make the role that Firebreak assumes in an account."""
+        if account in self.members:
+            return
+        self.members.add(account)
+        client = self.cloud.session(account).client("iam")
+        client.create_role(
+            RoleName=self.settings.member_role,
+            AssumeRolePolicyDocument=canonical_text(_trust(self.settings)),
+        )
+        client.put_role_policy(
+            RoleName=self.settings.member_role,
+            PolicyName="firebreak",
+            PolicyDocument=canonical_text(member_policy()),
+        )
+
+
+def _trust(settings: Settings) -> dict[str, Any]:
+    root = f"arn:{settings.partition}:iam::{settings.home_account}:root"
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Principal": {"AWS": root},
+                "Action": "sts:AssumeRole",
+                "Condition": {"StringEquals": {"sts:ExternalId": settings.external_id}},
+            }
+        ],
+    }
+
+
+@cache
+def member_policy() -> dict[str, Any]:
+    """Return what the role in a member account may do: what the actions declare, no more."""
+    declared = {
+        permission
+        for action in actions().values()
+        if action.at == "resource"
+        for permission in action.permissions
+    }
+    statement = {"Effect": "Allow", "Action": sorted(declared), "Resource": "*"}
+    return {"Version": "2012-10-17", "Statement": [statement]}
+
+
+@contextlib.contextmanager
+def staged(
+    cloud: Cloud,
+    playbooks: Mapping[str, Playbook],
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[Stage]:
+    """Put a stage with these playbooks into an embedded AWS for the length of a `with`."""
+    variables = defaults(STAGE, cloud.home_account, cloud.region)
+    variables |= {"FIREBREAK_APPLY_SAMPLES": "true", **(environment or {})}
+    saved = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        settings = from_environment()
+        desk = wiring.desk(settings, CloudClock(cloud))
+        with _wired(desk, playbooks):
+            answers: list[tuple[str, Any]] = []
+            _make(cloud, settings, playbooks, answers)
+            stage = Stage(cloud, settings, playbooks, desk, answers)
+            stage.admit_account(cloud.home_account)
+            yield stage
+    finally:
+        _restore(saved)
+
+
+def _restore(saved: Mapping[str, str | None]) -> None:
+    for name, value in saved.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+
+
+@contextlib.contextmanager
+def _wired(desk: Desk, playbooks: Mapping[str, Playbook]) -> Iterator[None]:
+    """Let the functions of this process work with this desk and these playbooks."""
+    ours, known = wiring.ours, wiring.playbooks
+    wiring.ours, wiring.playbooks = lambda: desk, lambda: playbooks  # type: ignore[assignment]  # put back below
+    try:
+        yield
+    finally:
+        wiring.ours, wiring.playbooks = ours, known
+
+
+def _make(
+    cloud: Cloud,
+    settings: Settings,
+    playbooks: Mapping[str, Playbook],
+    answers: list[tuple[str, Any]],
+) -> None:
+    session = cloud.session()
+    _make_tables(session.client("dynamodb"), settings)
+    session.client("sns").create_topic(Name=settings.topic_arn.rpartition(":")[2])
+    arns = _make_functions(cloud, answers)
+    for name, playbook in playbooks.items():
+        definition = definition_of(playbook, arns["run_step"])
+        cloud.create_state_machine(f"firebreak-{settings.stage}-{name}", definition)
+
+
+def definition_of(playbook: Playbook, function_arn: str) -> dict[str, Any]:
+    """Return a playbook's machine with the function's ARN in it."""
+    text = json.dumps(_compiled(canonical_text(workflow.compile(playbook))))
+    definition: dict[str, Any] = json.loads(text.replace(workflow.FUNCTION, function_arn))
+    return definition
+
+
+@cache
+def _compiled(text: str) -> dict[str, Any]:
+    compiled: dict[str, Any] = json.loads(text)
+    return compiled
+
+
+def _make_tables(client: Any, settings: Settings) -> None:
+    for table, keys in (
+        (settings.remediations_table, (("pk", "S", "HASH"), ("sk", "S", "RANGE"))),
+        (settings.audit_table, (("chain", "S", "HASH"), ("seq", "N", "RANGE"))),
+    ):
+        client.create_table(
+            TableName=table,
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": n, "AttributeType": t} for n, t, _ in keys],
+            KeySchema=[{"AttributeName": n, "KeyType": k} for n, _, k in keys],
+        )
+
+
+def _make_functions(cloud: Cloud, answers: list[tuple[str, Any]]) -> dict[str, str]:
+    import app
+
+    arns = {}
+    for name in FUNCTIONS:
+        timeout = workflow.FUNCTION_SECONDS if name == "run_step" else 60
+        handler = _noting(name, getattr(app, name), answers)
+        arns[name] = cloud.add_function(name, handler, timeout=timeout)
+    cloud.add_rule("on_event", app.EVENTS, "on_event")
+    cloud.add_rule("on_execution_ended", app.ENDED, "on_execution_ended")
+    return arns
+
+
+def _noting(
+    name: str, handler: Callable[[Any, Any], Any], answers: list[tuple[str, Any]]
+) -> Callable[[Any, Any], Any]:
+    """Return a function's handler that also notes what it answered, for whoever follows."""
+
+    def noted(event: Any, context: Any) -> Any:
+        answer = handler(event, context)
+        answers.append((name, answer))
+        return answer
+
+    return noted

@@ -1,0 +1,1 @@
+"""Tests of where the embedded AWS is stricter than moto."""
