@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -60,11 +61,16 @@ def seal(entry: Entry, after: Record | None, at: str) -> Record:
         "seq": after.seq + 1 if after else 1,
         "at": at,
         "kind": entry.kind,
-        "who": canonical(entry.who),
-        "what": canonical(entry.what),
+        "who": _as_read_again(entry.who),
+        "what": _as_read_again(entry.what),
         "prev_hash": after.hash if after else GENESIS,
     }
     return Record(**fields, hash=digest(fields))
+
+
+def _as_read_again(value: Mapping[str, Any]) -> Any:
+    """Return the value as it is once stored: two surrogates side by side are read as one letter."""
+    return json.loads(json.dumps(canonical(value)))
 
 
 def digest(fields: Mapping[str, Any]) -> str:
@@ -73,12 +79,15 @@ def digest(fields: Mapping[str, Any]) -> str:
     return hashlib.sha256(canonical_text(covered).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def verify(records: Iterable[Record]) -> Verdict:
-    """Say whether records, in order, are one unbroken chain from its first record on."""
+def verify(records: Iterable[Record], chain: str = "") -> Verdict:
+    """Say whether records, in order, are one unbroken chain from its first record on.
+
+    chain: whose records they have to be, where that is known.
+    """
     previous: Record | None = None
     count = 0
     for record in records:
-        wrong = _wrong(record, previous)
+        wrong = _wrong(record, previous, chain or record.chain)
         if wrong:
             return Verdict(False, count, record.seq, wrong)
         previous, count = record, count + 1
@@ -87,11 +96,11 @@ def verify(records: Iterable[Record]) -> Verdict:
     return Verdict(True, count)
 
 
-def _wrong(record: Record, previous: Record | None) -> str:
+def _wrong(record: Record, previous: Record | None, chain: str) -> str:
     expected = previous.seq + 1 if previous else 1
     if record.seq != expected:
         return f"record {expected} is missing"
-    if previous and record.chain != previous.chain:
+    if record.chain != (previous.chain if previous else chain):
         return "the record is of another chain"
     if record.prev_hash != (previous.hash if previous else GENESIS):
         return "it does not follow the record before it"

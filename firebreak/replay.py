@@ -12,8 +12,10 @@ from typing import Any
 from chalicelib import audit, intake, lifecycle, playbook, sources, store
 from chalicelib.errors import Rejected
 from chalicelib.finding import Finding
+from chalicelib.pattern import PatternSet
 from chalicelib.playbook import Playbook
 from chalicelib.runner.planning import readable
+from chalicelib.sources import Reading
 from firebreak import scene
 from firebreak.cloud import Cloud
 from firebreak.cloud.strict.events import MAX_ENTRY_BYTES
@@ -117,7 +119,7 @@ def world(playbooks: Mapping[str, Playbook], options: Options) -> Iterator[Stage
     environment = {"FIREBREAK_MODE": "observe"} if options.plan else {}
     with (
         Cloud(HOME) as cloud,
-        staged(cloud, playbooks, {**environment, **options.environment}) as stage,
+        staged(cloud, playbooks, {**environment, **options.environment}, machines=False) as stage,
     ):
         yield stage
 
@@ -156,7 +158,7 @@ def deliver(stage: Stage, event: EventFile, options: Options) -> Delivered:
     except Rejected:
         handled = intake.handle(stage.desk, stage.playbooks, value, "replay")
         return Delivered((), tuple(asdict(each) for each in handled.decisions), ())
-    prepare(stage, reading.findings)
+    prepare(stage, (reading,))
     envelope = value if "detail-type" in value else reading.envelope
     answers = stage.cloud.emit(dict(envelope))
     settle(stage)
@@ -189,10 +191,9 @@ def _log(stage: Stage, value: Mapping[str, Any]) -> Delivered:
     from chalicelib.firewall_logs import alert_events, records
 
     alerts = alert_events(records(value).records, HOME, stage.cloud.region)
-    findings = tuple(
-        finding for entry in alerts for finding in sources.read(_envelope(stage, entry)).findings
-    )
-    prepare(stage, findings)
+    readings = [sources.read(_envelope(stage, entry)) for entry in alerts]
+    findings = tuple(finding for reading in readings for finding in reading.findings)
+    prepare(stage, readings)
     before = len(stage.answers)
     outcome = _invoke(stage, value)
     settle(stage)
@@ -230,11 +231,14 @@ def _invoke(stage: Stage, value: Mapping[str, Any]) -> dict[str, Any]:
     return outcome if isinstance(outcome, dict) else {}
 
 
-def prepare(stage: Stage, findings: Iterable[Finding]) -> None:
-    """Make the accounts and resources that findings speak of."""
-    for finding in findings:
-        stage.admit_account(finding.account)
-        scene.make(stage.cloud, finding)
+def prepare(stage: Stage, readings: Iterable[Reading]) -> None:
+    """Make the machines that events match, and the accounts and resources they speak of."""
+    patterns = PatternSet({name: each.match for name, each in stage.playbooks.items()})
+    for reading in readings:
+        stage.provide_machines(patterns.matching(reading.envelope))
+        for finding in reading.findings:
+            stage.admit_account(finding.account)
+            scene.make(stage.cloud, finding)
 
 
 def settle(stage: Stage) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -49,7 +49,16 @@ class Stage:
     playbooks: Mapping[str, Playbook]
     desk: Desk
     answers: list[tuple[str, Any]]
+    function_arn: str
     members: set[str] = field(default_factory=set)
+    machines: set[str] = field(default_factory=set)
+
+    def provide_machines(self, names: Iterable[str]) -> None:
+        """Make the state machines of playbooks that are not there yet."""
+        for name in set(names) - self.machines:
+            self.machines.add(name)
+            definition = definition_of(self.playbooks[name], self.function_arn)
+            self.cloud.create_state_machine(f"firebreak-{self.settings.stage}-{name}", definition)
 
     def admit_account(self, account: str) -> None:
         """Make the role that Firebreak assumes in an account."""
@@ -101,8 +110,13 @@ def staged(
     cloud: Cloud,
     playbooks: Mapping[str, Playbook],
     environment: Mapping[str, str] | None = None,
+    *,
+    machines: bool = True,
 ) -> Iterator[Stage]:
-    """Put a stage with these playbooks into an embedded AWS for the length of a `with`."""
+    """Put a stage with these playbooks into an embedded AWS for the length of a `with`.
+
+    machines: make every playbook's state machine now; else `provide_machines` makes those needed.
+    """
     variables = defaults(STAGE, cloud.home_account, cloud.region)
     variables |= {"FIREBREAK_APPLY_SAMPLES": "true", **(environment or {})}
     saved = {name: os.environ.get(name) for name in variables}
@@ -112,9 +126,10 @@ def staged(
         desk = wiring.desk(settings, CloudClock(cloud))
         with _wired(desk, playbooks):
             answers: list[tuple[str, Any]] = []
-            _make(cloud, settings, playbooks, answers)
-            stage = Stage(cloud, settings, playbooks, desk, answers)
+            function_arn = _make(cloud, settings, answers)
+            stage = Stage(cloud, settings, playbooks, desk, answers, function_arn)
             stage.admit_account(cloud.home_account)
+            stage.provide_machines(playbooks if machines else ())
             yield stage
     finally:
         _restore(saved)
@@ -139,19 +154,12 @@ def _wired(desk: Desk, playbooks: Mapping[str, Playbook]) -> Iterator[None]:
         wiring.ours, wiring.playbooks = ours, known
 
 
-def _make(
-    cloud: Cloud,
-    settings: Settings,
-    playbooks: Mapping[str, Playbook],
-    answers: list[tuple[str, Any]],
-) -> None:
+def _make(cloud: Cloud, settings: Settings, answers: list[tuple[str, Any]]) -> str:
+    """Make tables, topic, functions and rules; return the ARN of the machines' function."""
     session = cloud.session()
     _make_tables(session.client("dynamodb"), settings)
     session.client("sns").create_topic(Name=settings.topic_arn.rpartition(":")[2])
-    arns = _make_functions(cloud, answers)
-    for name, playbook in playbooks.items():
-        definition = definition_of(playbook, arns["run_step"])
-        cloud.create_state_machine(f"firebreak-{settings.stage}-{name}", definition)
+    return _make_functions(cloud, answers)["run_step"]
 
 
 def definition_of(playbook: Playbook, function_arn: str) -> dict[str, Any]:

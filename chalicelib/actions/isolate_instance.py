@@ -77,7 +77,7 @@ def isolate_instance(aws: Reader, instance_id: str, cut_tracked: str = "none") -
     Refused while the instance is in service in an Auto Scaling group, which would take it for
     unhealthy and terminate it: `needs_standby` (leave_auto_scaling_group). Refused where no
     interface can be changed (`not_isolatable`); where only some cannot, they are in `not_isolated`,
-    and `isolated` is false.
+    and `isolated` is false. `already_isolated`: nothing was left to move when this run began.
     """
     instance(aws, instance_id)
     _require_out_of_service(aws, instance_id)

@@ -13,7 +13,7 @@ from chalicelib.parameters import ROLE_NAME
 
 PROFILE_ARN = {
     "type": ["string", "null"],
-    "pattern": "^arn:[a-z0-9-]+:iam::[0-9]{12}:[A-Za-z0-9+=,.@_/-]+$",
+    "pattern": r"^arn:[a-z0-9-]+:iam::[0-9]{12}:[A-Za-z0-9+=,.@_/-]+(?!\n)$",
     "maxLength": 700,
     "default": None,
     "description": "ARN of the instance profile whose role is meant; used without a role_name",

@@ -9,14 +9,14 @@ from chalicelib.errors import Refused
 
 ARN = {
     "type": "string",
-    "pattern": r"^arn:[a-z0-9-]+:[a-z0-9-]+:[a-z0-9-]*:([0-9]{12})?:[A-Za-z0-9+=,.@_/:-]+$",
+    "pattern": r"^arn:[a-z0-9-]+:[a-z0-9-]+:[a-z0-9-]*:([0-9]{12})?:[A-Za-z0-9+=,.@_/:-]+(?!\n)$",
     "maxLength": 300,
     "description": f"ARN of one of {', '.join(tags.SUPPORTED)}",
 }
 KEY = {
     "type": "string",
     "maxLength": 128,
-    "pattern": "^(?![aA][wW][sS]:)(?! )[A-Za-z0-9 _.:/=+@-]+(?<! )$",
+    "pattern": r"^(?![aA][wW][sS]:)(?! )[A-Za-z0-9 _.:/=+@-]+(?<! )(?!\n)$",
     "description": "key of the tag; those that begin with aws: belong to AWS",
 }
 VALUE = {"type": "string", "maxLength": 1024, "description": "value of the tag"}

@@ -99,8 +99,6 @@ class Cloud:
         """Return everything that is replaced in moto and botocore while this world exists."""
         from moto.iam import models as iam_models
 
-        from firebreak.cloud.backends import network_firewall
-
         return [
             Patch(BotocoreStubber, "process_request", dispatch.process_request),
             Patch(iam_models, "get_account_id_from", self._identities.account_of),
@@ -109,7 +107,6 @@ class Cloud:
             *self._rules.patches(),
             *self._engine.patches(),
             *backends.patches(),
-            *network_firewall.patches(),
         ]
 
     def _start(self) -> None:

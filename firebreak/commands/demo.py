@@ -41,6 +41,7 @@ def told(stage: Stage, path: Path, event: Mapping[str, Any], reading: Reading) -
     yield from _event(path, finding)
     yield from explain.matches(stage.playbooks, reading)
     stage.admit_account(finding.account)
+    stage.provide_machines(stage.playbooks)
     made = scene.make(stage.cloud, finding, auto_scaling=finding.resource.kind == "instance")
     yield render.heading("\nWhat stands in the embedded AWS")
     yield from (f"  {text}" for text in made.made)

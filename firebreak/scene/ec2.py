@@ -134,7 +134,8 @@ def _network(making: Making, resource: Resource, interfaces: Sequence[Interface]
         within = [address for one in beside for address in one.addresses]
         vpc = ensure_vpc(making, each.vpc_id, within, _default_group(beside))
         same = [a for one in beside if one.subnet_id == each.subnet_id for a in one.addresses]
-        ensure_subnet(making, each.subnet_id, vpc, same, zone_name)
+        others = [a for one in beside if one.subnet_id != each.subnet_id for a in one.addresses]
+        ensure_subnet(making, each.subnet_id, vpc, zone_name, same, others)
         for group in each.groups:
             group_id = str(group["id"])
             ensure_group(making, group_id, group["name"] or group_id, vpc, (SSH, WEB))

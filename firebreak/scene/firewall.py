@@ -44,5 +44,5 @@ def _network(making: Making, resource: Resource) -> tuple[str, Sequence[str]]:
     zones = resource.attributes.get("availability_zones") or [None]
     subnets = [derived("subnet", *own, str(each)) for each in zones]
     for subnet_id, zone_name in zip(subnets, zones, strict=True):
-        ensure_subnet(making, subnet_id, vpc, [], zone_name)
+        ensure_subnet(making, subnet_id, vpc, zone_name)
     return vpc_id, subnets

@@ -13,6 +13,7 @@ from firebreak.cloud.patching import Patch, Patches
 GENERATORS: Mapping[str, tuple[str, str]] = {
     "vpc": ("moto.ec2.models.vpcs", "random_vpc_id"),
     "ipv6_range": ("moto.ec2.models.vpcs", "random_ipv6_cidr"),
+    "network_acl": ("moto.ec2.models.network_acls", "random_network_acl_id"),
     "group": ("moto.ec2.models.security_groups", "random_security_group_id"),
     "interface": ("moto.ec2.models.elastic_network_interfaces", "random_eni_id"),
     "instance": ("moto.ec2.models.instances", "random_instance_id"),

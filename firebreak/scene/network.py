@@ -55,8 +55,9 @@ def ensure_vpc(
         dict.fromkeys(_around(str(each), LARGEST) for each in parsed if each.version == 4)
     )
     if vpc_id not in making.ec2.vpcs:
-        group = default_group or derived("sg", making.finding.account, vpc_id, "default")
-        with given(vpc=vpc_id, group=group):
+        own = (making.finding.account, vpc_id)
+        group, acl = default_group or derived("sg", *own), derived("acl", *own)
+        with given(vpc=vpc_id, group=group, network_acl=acl):
             making.ec2.create_vpc((ranges or [RANGE])[0])
         making.made.append(f"{vpc_id} {(ranges or [RANGE])[0]}")
     vpc = making.ec2.get_vpc(vpc_id)
@@ -96,9 +97,14 @@ def _add_ipv6(making: Making, vpc: VPC, address: str | None) -> None:
 
 
 def ensure_subnet(
-    making: Making, subnet_id: str, vpc: VPC, addresses: Sequence[str], zone_name: str | None
+    making: Making,
+    subnet_id: str,
+    vpc: VPC,
+    zone_name: str | None = None,
+    addresses: Sequence[str] = (),
+    elsewhere: Sequence[str] = (),
 ) -> None:
-    """Make a subnet that holds the addresses, unless it is there.
+    """Make a subnet that holds the addresses, and not those elsewhere, unless it is there.
 
     As an object: ranges that overlap, as those of sample findings do, are refused by the API.
     """
@@ -108,7 +114,7 @@ def ensure_subnet(
     if any(subnet_id in subnets for subnets in backend.subnets.values()):
         return
     where = zone(making, zone_name)
-    cidr, overlaps = _block(making, vpc, [each for each in addresses if ":" not in each])
+    cidr, overlaps = _block(making, vpc, _ipv4(addresses), _ipv4(elsewhere))
     ipv6 = next((_around(each, 64) for each in addresses if ":" in each), None)
     subnet = Subnet(  # type: ignore[abstract]  # as moto does
         backend, subnet_id, vpc.id, cidr, ipv6, where, False, False
@@ -118,20 +124,28 @@ def ensure_subnet(
     making.made.append(f"{subnet_id} {cidr}{' (overlaps another)' if overlaps else ''}")
 
 
-def _block(making: Making, vpc: VPC, addresses: Sequence[str]) -> tuple[str, bool]:
-    """Return a range that holds the addresses, and whether it overlaps that of another subnet."""
-    others = [
+def _ipv4(addresses: Iterable[str]) -> list[ipaddress.IPv4Address]:
+    return [ipaddress.IPv4Address(each) for each in addresses if ":" not in each]
+
+
+def _block(
+    making: Making,
+    vpc: VPC,
+    addresses: Sequence[ipaddress.IPv4Address],
+    elsewhere: Sequence[ipaddress.IPv4Address],
+) -> tuple[str, bool]:
+    """Return the likeliest range of a subnet, and whether it overlaps that of another."""
+    taken = [
         ipaddress.ip_network(each.cidr_block)
         for each in making.ec2.describe_subnets(filters={"vpc-id": [vpc.id]})
     ]
     if addresses:
-        wanted = [ipaddress.ip_address(each) for each in addresses]
-        around = [ipaddress.ip_network(_around(addresses[0], prefix)) for prefix in PREFIXES]
-        fitting = [each for each in around if all(one in each for one in wanted)] or around[-1:]
+        around = [ipaddress.ip_network(_around(str(addresses[0]), each)) for each in PREFIXES]
     else:
-        whole = ipaddress.ip_network(vpc.cidr_block)
-        fitting = list(whole.subnets(new_prefix=PREFIXES[0]))
-    free = [each for each in fitting if not any(each.overlaps(other) for other in others)]
+        around = list(ipaddress.ip_network(vpc.cidr_block).subnets(new_prefix=PREFIXES[0]))
+    fitting = [each for each in around if all(one in each for one in addresses)] or around[-1:]
+    alone = [each for each in fitting if not any(one in each for one in elsewhere)]
+    free = [each for each in alone if not any(each.overlaps(one) for one in taken)]
     return str((free or fitting)[0]), not free
 
 

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import partial
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from chalicelib.finding import Finding, Resource
-from chalicelib.network_firewall import GUARD
+from chalicelib.network_firewall import GUARD, lines
 from firebreak.cloud import Cloud
 from firebreak.scene.making import Making
 
 Row = dict[str, str]
 OWN = "firebreak-"  # begins the names of Firebreak's own rule groups
 NONE = "none"
+CONTENT = re.compile(r'content:"([^"]*)"')
 
 
 View = Callable[[Making, Resource], Iterator[Row]]
@@ -55,9 +56,8 @@ def _row(what: str, state: Iterable[str] | str) -> Row:
 def _interfaces(sight: Making, resource: Resource) -> Iterator[Row]:
     shown = _interfaces_of(sight, resource)
     for each in sorted(shown, key=lambda one: str(one["NetworkInterfaceId"])):
-        where = f"{each['SubnetId']}, {each['PrivateIpAddress']}"
-        groups = sorted(group["GroupName"] for group in each["Groups"])
-        yield _row(f"interface {each['NetworkInterfaceId']} ({where})", groups)
+        what = f"{each['NetworkInterfaceId']} {each['PrivateIpAddress']} ({each['SubnetId']})"
+        yield _row(what, sorted(group["GroupName"] for group in each["Groups"]))
 
 
 def _interfaces_of(sight: Making, resource: Resource) -> list[Any]:
@@ -73,13 +73,7 @@ def _denials(sight: Making, resource: Resource) -> Iterator[Row]:
         return
     wanted = [{"Name": "association.subnet-id", "Values": subnets}]
     for acl in sight.client("ec2").describe_network_acls(Filters=wanted)["NetworkAcls"]:
-        what = f"network ACL of {', '.join(_among(acl, subnets))}"
-        yield _row(what, sorted(_denied(acl["Entries"])))
-
-
-def _among(acl: Mapping[str, Any], subnets: Iterable[str]) -> list[str]:
-    associated = {each["SubnetId"] for each in acl["Associations"]}
-    return [each for each in subnets if each in associated]
+        yield _row(f"network ACL {acl['NetworkAclId']}", sorted(_denied(acl["Entries"])))
 
 
 def _denied(entries: Iterable[Mapping[str, Any]]) -> Iterator[str]:
@@ -93,10 +87,8 @@ def _denied(entries: Iterable[Mapping[str, Any]]) -> Iterator[str]:
 def _membership(sight: Making, resource: Resource) -> Iterator[Row]:
     found = sight.client("autoscaling").describe_auto_scaling_instances(InstanceIds=[resource.id])
     for each in found["AutoScalingInstances"]:
-        yield _row(
-            f"{resource.id} in Auto Scaling group {each['AutoScalingGroupName']}",
-            each["LifecycleState"],
-        )
+        state = f"{each['LifecycleState']} in {each['AutoScalingGroupName']}"
+        yield _row(f"Auto Scaling group of {resource.id}", state)
 
 
 def _profile(sight: Making, resource: Resource) -> Iterator[Row]:
@@ -153,12 +145,16 @@ def _ingress(sight: Making, resource: Resource) -> Iterator[Row]:
         Filters=[{"Name": "group-id", "Values": [resource.id]}]
     )["SecurityGroupRules"]
     for each in sorted((one for one in shown if not one["IsEgress"]), key=_place):
-        source = each.get("CidrIpv4") or each.get("CidrIpv6") or each.get("PrefixListId") or "group"
-        yield _row(f"{resource.id}: {_traffic(each)} from {source}", "open")
+        yield _row(f"{resource.id}: {_traffic(each)} from {_source(each)}", "open")
+
+
+def _source(rule: Mapping[str, Any]) -> str:
+    group = rule.get("ReferencedGroupInfo", {}).get("GroupId")
+    return str(rule.get("CidrIpv4") or rule.get("CidrIpv6") or rule.get("PrefixListId") or group)
 
 
 def _place(rule: Mapping[str, Any]) -> tuple[str, int, int, str]:
-    return rule["IpProtocol"], rule["FromPort"], rule["ToPort"], str(rule.get("CidrIpv4") or "~")
+    return rule["IpProtocol"], rule["FromPort"], rule["ToPort"], _source(rule)
 
 
 def _traffic(rule: Mapping[str, Any]) -> str:
@@ -169,30 +165,22 @@ def _traffic(rule: Mapping[str, Any]) -> str:
 
 
 def _rules(sight: Making, resource: Resource) -> Iterator[Row]:
-    """Yield the rules of Firebreak's groups in the firewall's policy."""
+    """Yield what Firebreak's rule groups in the firewall's policy drop."""
     firewall = sight.client("network-firewall")
     arn = firewall.describe_firewall(FirewallName=resource.id)["Firewall"]["FirewallPolicyArn"]
     policy = firewall.describe_firewall_policy(FirewallPolicyArn=arn)["FirewallPolicy"]
     referred = [each["ResourceArn"] for each in policy.get("StatefulRuleGroupReferences", ())]
     own = sorted(each for each in referred if each.rpartition("/")[2].startswith(OWN))
-    yield _row(f"firewall {resource.id}: rule groups of Firebreak", map(_name, own))
-    for each in own:
-        group = firewall.describe_rule_group(RuleGroupArn=each)["RuleGroup"]
-        yield from map(partial(_rule, _name(each)), _lines(group))
+    groups = [firewall.describe_rule_group(RuleGroupArn=each)["RuleGroup"] for each in own]
+    dropped = [_dropped(line) for each in groups for line in lines(each) if line not in ("", GUARD)]
+    yield _row(f"firewall {resource.id}: rules of Firebreak", dropped)
 
 
-def _name(arn: str) -> str:
-    return arn.rpartition("/")[2]
-
-
-def _lines(group: Mapping[str, Any]) -> list[str]:
-    lines = str(group["RulesSource"].get("RulesString", "")).splitlines()
-    return [each for each in lines if each and each != GUARD]
-
-
-def _rule(group: str, line: str) -> Row:
-    head, _, options = line.partition(" (")
-    return _row(f"{group}: {head} ({options.partition('msg:')[0].strip()})", "in force")
+def _dropped(rule: str) -> str:
+    """Return action, protocol, and the network or name that a rule is about."""
+    action, protocol, source = rule.split()[:3]
+    content = CONTENT.search(rule)
+    return f"{action} {protocol} {content[1] if content else source}"
 
 
 VIEWS: Mapping[str, tuple[View, ...]] = {

@@ -22,7 +22,7 @@ def attach_to(making: Making, made: Instance) -> None:
     """Attach the volumes that the event names, or else a root and a data volume."""
     for resource, device, goes_with_it in _volumes(making, made.id):
         with making.attempt(f"volume {resource.id}"):
-            volume(making, resource)
+            _ensure(making, resource, made.availability_zone)
             making.ec2.attach_volume(resource.id, made.id, device, goes_with_it)
             if device in ROOTS:
                 made.root_device_name = device
@@ -35,13 +35,16 @@ def _volumes(making: Making, instance_id: str) -> Iterator[tuple[Resource, str, 
         if each.kind == "volume" and each.attributes.get("attached_to") == instance_id
     ]
     taken = {each.attributes["device"] for each in named if "device" in each.attributes}
-    free = (device for device in (ROOT, *_letters()) if device not in taken)
+    free = iter([device for device in (ROOT, *_letters()) if device not in taken])
     if not taken & set(ROOTS) and all("device" in each.attributes for each in named):
         yield _own_volume(making, instance_id, ROOT), next(free), True
     if not named:
         yield _own_volume(making, instance_id, DATA), DATA, False
     for each in named:
-        device = each.attributes.get("device") or next(free)
+        device = each.attributes.get("device", "")
+        if device not in taken:  # none is named, or that of another volume
+            device = next(free)
+        taken.discard(device)
         yield each, device, device in ROOTS
 
 
@@ -55,7 +58,11 @@ def _own_volume(making: Making, instance_id: str, device: str) -> Resource:
 
 
 def volume(making: Making, resource: Resource) -> None:
-    """Make a volume, unless it is there."""
+    """Make a volume."""
+    _ensure(making, resource, None)
+
+
+def _ensure(making: Making, resource: Resource, zone_name: str | None) -> None:
     if resource.id in making.ec2.volumes:
         return
     at = resource.attributes
@@ -64,7 +71,7 @@ def volume(making: Making, resource: Resource) -> None:
     with given(volume=resource.id):
         making.ec2.create_volume(
             at.get("size") or 30,
-            zone(making, None).name,
+            zone(making, zone_name).name,
             encrypted=key is not None,
             kms_key_id=key,
             volume_type=kind,

@@ -295,9 +295,8 @@ def test_no_number_before_the_first_allow(account: boto3.Session) -> None:
 
 def test_what_is_never_denied(account: boto3.Session) -> None:
     """Own, private, special, wide networks and those of AWS are skipped, each with its reason."""
-    ec2 = account.client("ec2")
     elastic = "192.0.2.33/32"
-    ec2.allocate_address(Domain="vpc", Address="192.0.2.33")
+    account.client("ec2").allocate_address(Domain="vpc", Address="192.0.2.33")
     never = ["10.50.1.4/32", "169.254.169.254/32", "198.51.100.0/24", "52.216.0.1/32", elastic]
 
     run = applied(

@@ -347,7 +347,7 @@ def test_a_terminated_instance_is_gone(account: boto3.Session) -> None:
     assert "not_applicable" == applied("tag_resource", account, **given).status
 
 
-@pytest.mark.parametrize("key", ["aws:x", "AWS:x", "", " x", "x ", "a\nb", "k" * 129, "a*b"])
+@pytest.mark.parametrize("key", ["aws:x", "AWS:x", "", " x", "x ", "a\nb", "a\n", "k" * 129, "a*b"])
 def test_keys_that_no_playbook_may_use(key: str) -> None:
     """AWS's own keys, and keys that no service takes, do not pass the schema."""
     with pytest.raises(jsonschema.ValidationError):
@@ -360,7 +360,9 @@ def test_keys_that_pass(key: str) -> None:
     jsonschema.validate(key, KEY)
 
 
-@pytest.mark.parametrize("arn", ["i-0123456789abcdef0", "arn:aws:ec2:*:*:*", "arn:aws:s3:::a*"])
+@pytest.mark.parametrize(
+    "arn", ["i-0123456789abcdef0", "arn:aws:ec2:*:*:*", "arn:aws:s3:::a*", "arn:aws:s3:::a\n"]
+)
 def test_arns_that_no_finding_may_name(arn: str) -> None:
     """Other texts, and ARNs with wildcards, do not pass the schema."""
     with pytest.raises(jsonschema.ValidationError):

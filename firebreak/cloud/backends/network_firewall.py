@@ -43,12 +43,16 @@ class Resource:
         self.token = str(uuid.uuid4())
 
 
+class Refusal(ServiceException):
+    """The service's own error; moto looks its shape up by the module of the class."""
+
+
 # --- checks ---------------------------------------------------------------------------------------
 
 
-def invalid(reason: str) -> ServiceException:
+def invalid(reason: str) -> Refusal:
     """Return what the service answers to a request that is wrong."""
-    return ServiceException("InvalidRequestException", reason)
+    return Refusal("InvalidRequestException", reason)
 
 
 def rules_of(document: Mapping[str, Any]) -> list[str]:
@@ -147,7 +151,7 @@ class Kind:
         """Return the resource that the request names."""
         arn = self.arn()
         if arn not in self.own:
-            raise ServiceException("ResourceNotFoundException", f"{arn} does not exist")
+            raise Refusal("ResourceNotFoundException", f"{arn} does not exist")
         return self.own[arn]
 
     def measure(self, document: dict[str, Any], response: dict[str, Any]) -> None:
@@ -184,7 +188,7 @@ class Kind:
         """Replace what a resource says, if the caller has seen what it says now."""
         resource = self.found()
         if self.given("UpdateToken") != resource.token:
-            raise ServiceException("InvalidTokenException", "the update token is not the current")
+            raise Refusal("InvalidTokenException", "the update token is not the current")
         document = self.given(self.document)
         response = {k: v for k, v in resource.response.items() if k not in FIELDS}
         response |= {key: self.given(key) for key in FIELDS if self.given(key)}
@@ -197,7 +201,7 @@ class Kind:
         """Delete a resource that nothing refers to."""
         resource = self.found()
         if self.used_by(self.arn()):
-            raise ServiceException("InvalidOperationException", f"{self.arn()} is in use")
+            raise Refusal("InvalidOperationException", f"{self.arn()} is in use")
         del self.own[self.arn()]
         gone = {**resource.response, f"{self.word}Status": "DELETING"}
         return ActionResult({f"{self.word}Response": gone})
@@ -274,7 +278,7 @@ OPERATIONS: tuple[tuple[str, type[Kind], str], ...] = tuple(
 
 
 def patches() -> list[Patch]:
-    """Return the operations, to be put into moto's backend of the service."""
+    """Put the operations into moto's backend of the service."""
     return [
         Patch(NetworkFirewallResponse, name, _method(kind, verb)) for name, kind, verb in OPERATIONS
     ]

@@ -23,6 +23,7 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration impo
 )
 from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration.job import JobPool
 from moto.stepfunctions.parser.asl.component.state.exec.state_parallel import branches_decl
+from moto.stepfunctions.parser.asl.eval.environment import Environment
 from moto.stepfunctions.parser.asl.eval.program_state import ProgramError
 
 from firebreak.cloud.engine.context import Context, Running
@@ -31,6 +32,8 @@ from firebreak.cloud.patching import Patch, as_method
 
 # https://docs.aws.amazon.com/step-functions/latest/dg/state-map-inline.html
 INLINE_MAP_CONCURRENCY = 40
+
+_SET_ERROR = Environment.set_error  # the original, taken before any world replaces it
 
 
 class Branches:
@@ -44,6 +47,7 @@ class Branches:
         items = inline_map.InlineIterationComponent
         return [
             Patch(Program, "eval", eval_program),
+            Patch(Environment, "set_error", set_error),
             Patch(branches_decl.BranchesDecl, "_eval_body", as_method(self.eval_branches)),
             Patch(items, "_eval_body", as_method(self.eval_items)),
         ]
@@ -102,15 +106,26 @@ class Branches:
 
 def eval_program(program: Any, env: Any) -> None:
     """Run a program in the calling thread; one that was stopped only says so in the history."""
-    if env.is_frame() and not env.is_running():
-        raise Stopped
-    env.next_state_name = program.start_at.start_at_name
     try:
+        _go_to_start(program, env)
         EvalComponent.eval(program, env)
     except Stopped:
         if env.is_frame():
             raise
         program._eval_body(env)
+
+
+def _go_to_start(program: Any, env: Any) -> None:
+    try:
+        env.next_state_name = program.start_at.start_at_name
+    except RuntimeError:  # what has ended goes nowhere
+        raise Stopped from None
+
+
+def set_error(env: Any, error: Any) -> None:
+    """Fail a program that runs; one that was stopped stays stopped, whatever it stumbles over."""
+    if env.is_running():
+        _SET_ERROR(env, error)
 
 
 def error_of(env: Any) -> Mapping[str, Any] | None:

@@ -5,13 +5,19 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from moto.stepfunctions.parser.api import InvalidDefinition
+from moto.core.exceptions import AWSError
 from moto.stepfunctions.parser.asl.parse.asl_parser import ASLParserException
 from moto.stepfunctions.parser.models import StepFunctionsParserBackend
 
 from firebreak.cloud import asl
 from firebreak.cloud.engine.caches import parsed_definition
 from firebreak.cloud.patching import Patch
+
+
+class InvalidDefinition(AWSError):
+    """The definition is not one (moto's own error of this name loses its code on the way)."""
+
+    TYPE = "InvalidDefinition"
 
 
 def patches() -> list[Patch]:
@@ -35,4 +41,4 @@ def validate(definition: str) -> None:
 
 
 def _invalid(reason: str) -> InvalidDefinition:
-    return InvalidDefinition(message=f"Invalid State Machine Definition: '{reason}'")
+    return InvalidDefinition(f"Invalid State Machine Definition: '{reason}'")

@@ -236,3 +236,16 @@ def test_wait_gives_up_after_its_timeout(cloud: Cloud, start: Callable[..., str]
         cloud.wait(execution, timeout=0.01)
     forever.set()
     assert cloud.wait(execution)["status"] == "SUCCEEDED"
+
+
+def test_leaving_stops_what_still_runs() -> None:
+    """Executions that were only just started end with the world, wherever they are."""
+    for _ in range(10):
+        with Cloud() as world:
+            world.add_function("echo", echo)
+            branches = [{"StartAt": f"B{n}", "States": {f"B{n}": task("echo")}} for n in range(3)]
+            parallel = {"Type": "Parallel", "Branches": branches, "End": True}
+            machine = world.create_state_machine(
+                "m", {"StartAt": "Both", "States": {"Both": parallel}}
+            )
+            world.session().client("stepfunctions").start_execution(stateMachineArn=machine)
