@@ -13,7 +13,16 @@ EVENTS = {
         "aws.config",
         "aws.network-firewall",
         "firebreak.network-firewall",
-    ]
+    ],
+    "detail-type": [
+        "GuardDuty Finding",
+        "GuardDuty Malware Protection Object Scan Result",
+        "Config Rules Compliance Change",
+        "Firewall Configuration Changed",
+        "Firewall Attachment Status Changed",
+        "Firewall Transit Gateway Attachment Status Changed",
+        "Network Firewall Alert",
+    ],
 }
 ENDED = {
     "source": ["aws.states"],

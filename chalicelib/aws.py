@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from botocore.config import Config
 
 SESSION_SECONDS = 900  # the least AWS STS gives; longer than a function runs
+MARGIN = 120  # seconds before its end from which a session is not used any more
 CACHED = 64  # sessions a warm function keeps
 
 
@@ -30,7 +32,16 @@ class Place:
 
 def session_name(remediation: str, step: str) -> str:
     """Return the role session name that CloudTrail shows for a step; at most 64 characters."""
-    return re.sub(r"[^\w+=,.@-]", "-", f"firebreak-{remediation[:24]}-{step}")[:64]
+    return re.sub(r"[^A-Za-z0-9_+=,.@-]", "-", f"firebreak-{remediation[:24]}-{step}")[:64]
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """Holds a session, until when it is used, and the clients made of it."""
+
+    until: float
+    session: Any
+    clients: dict[tuple[str, bool], Any] = field(default_factory=dict)
 
 
 class Access:
@@ -42,8 +53,8 @@ class Access:
     def __init__(self, settings: Settings, clock: Callable[[], float]) -> None:
         self._settings = settings
         self._clock = clock
-        self._sessions: dict[Place, tuple[float, Any]] = {}
-        self._clients: dict[tuple[Place, str, bool], Any] = {}
+        self._held: dict[Place, _Held] = {}
+        self._lock = threading.Lock()  # a session must not make two clients at once
 
     def home(self, service: str) -> Any:
         """Return a client of the function's own role in the security account."""
@@ -51,23 +62,24 @@ class Access:
 
     def client(self, place: Place, service: str, *, writes: bool = False) -> Any:
         """Return a boto3 client for a place. Raise botocore's ClientError where it may not be."""
-        session = self._session(place)
-        key = (place, service, writes)
-        if key not in self._clients:
-            config = writing() if writes else reading()
-            self._clients[key] = session.client(service, region_name=place.region, config=config)
-        return self._clients[key]
+        held = self._session(place)
+        with self._lock:
+            if (service, writes) not in held.clients:
+                config = writing() if writes else reading()
+                client = held.session.client(service, region_name=place.region, config=config)
+                held.clients[service, writes] = client
+        return held.clients[service, writes]
 
-    def _session(self, place: Place) -> Any:
-        until, session = self._sessions.get(place, (0.0, None))
-        if session is None or until < self._clock():
-            if len(self._sessions) >= CACHED:
-                self._sessions.clear()
-                self._clients.clear()
-            self._clients = {key: c for key, c in self._clients.items() if key[0] != place}
-            session = self._assumed(place) if place.policy else new_session()
-            self._sessions[place] = (self._clock() + SESSION_SECONDS - 120, session)
-        return session
+    def _session(self, place: Place) -> _Held:
+        held = self._held.get(place)
+        if held is not None and self._clock() <= held.until:
+            return held
+        until = self._clock() + SESSION_SECONDS - MARGIN
+        held = _Held(until, self._assumed(place) if place.policy else new_session())
+        if len(self._held) >= CACHED:
+            self._held.clear()
+        self._held[place] = held
+        return held
 
     def _assumed(self, place: Place) -> Any:
         credentials = self.home("sts").assume_role(

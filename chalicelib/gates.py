@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from chalicelib.effect import JSON, canonical_text
-from chalicelib.errors import Corrupt
 from chalicelib.playbook import from_document
-from chalicelib.store import Remediation, short_hash
-from chalicelib.table import SAME_OR_ABSENT, Check, Item, Operation, Put, Tables
+from chalicelib.store import Remediation, load, short_hash
+from chalicelib.table import SAME_OR_ABSENT, SAME_VERSION, Check, Item, Operation, Put, Tables
 
 if TYPE_CHECKING:
     from chalicelib.runner.work import Desk
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
 OPEN, SHUT, RELEASED, AJAR = "open", "shut", "released", "ajar"
 SHUTTING = ("contained",)  # what keeps a gate shut until its cool-down is over
 RELEASING = ("rolled_back", "partly_rolled_back")  # a person took it back: ask before acting again
+KEY = 1_000  # characters of a key that are kept; an event can name thousands of addresses
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,8 @@ def gate_key(
     playbook: str, account: str, region: str, target: JSON, indicators: Mapping[str, JSON]
 ) -> str:
     """Return what makes two events the same work: playbook, place, target, indicators."""
-    return canonical_text([playbook, account, region, target, indicators])
+    text = canonical_text([playbook, account, region, target, indicators])
+    return text if len(text) <= KEY else f"{text[:KEY]}…{short_hash(text)}"
 
 
 def remediation_id(key: str, generation: int) -> str:
@@ -59,15 +60,10 @@ def place_of(key: str) -> tuple[str, str]:
     return f"GATE#{short_hash(key)}", "GATE"
 
 
-def load(item: Item | None, key: str) -> Gate:
-    """Return a gate as stored; one that nobody went through where there is none."""
-    if item is None:
-        return Gate(key)
-    names = {each.name for each in fields(Gate)}
-    try:
-        return Gate(**{name: value for name, value in item.data.items() if name in names})
-    except (TypeError, AttributeError) as wrong:
-        raise Corrupt(f"gate {item.pk}: {wrong}") from wrong
+def opened(gate: Gate, remediation: str) -> Gate:
+    """Return a gate that a remediation goes through as the next one."""
+    generation = gate.generation + 1
+    return replace(gate, state=OPEN, remediation=remediation, generation=generation, count=0)
 
 
 def put(gate: Gate) -> Operation:
@@ -82,19 +78,17 @@ def put(gate: Gate) -> Operation:
 
 
 def get(tables: Tables, key: str) -> Gate:
-    """Return a gate."""
+    """Return a gate as stored; one that nobody went through where there is none."""
     (item,) = tables.get(place_of(key))
-    return load(item, key)
+    return load(Gate, item) if item else Gate(key)
 
 
 def closing(desk: Desk, head: Remediation) -> list[Operation]:
     """Return what closing a remediation does to its gate, if it is the one that went in."""
     gate = get(desk.tables, head.gate)
     if gate.remediation != head.id:
-        pk, sk = place_of(head.gate)
-        return (
-            [Check(pk, sk, "version = :version", {"version": gate.version})] if gate.version else []
-        )
+        version = {"version": gate.version}
+        return [Check(*place_of(head.gate), SAME_VERSION, version)] if gate.version else []
     if head.status in SHUTTING:
         cooldown = from_document(head.playbook).guardrails.cooldown
         expires = int(desk.clock.seconds()) + cooldown

@@ -44,13 +44,14 @@ def exempt(settings: Settings, finding: Finding) -> str:
 
 
 def _names(finding: Finding, resource: Resource) -> list[str]:
-    """Return the ARNs under which a resource may be named as a responder."""
+    """Return under what a resource may be named as a responder: ARNs, and a role's plain name."""
     names = [resource.arn] if resource.arn else []
     account = f"arn:{finding.partition}:iam::{finding.account}"
-    for kind, attribute in (("user", "user_name"), ("role", "role_name")):
-        name = resource.attributes.get(attribute)
-        if name:
-            names.append(f"{account}:{kind}/{name}")
+    user, role = (resource.attributes.get(each) for each in ("user_name", "role_name"))
+    if user:
+        names.append(f"{account}:user/{user}")
+    if role:
+        names += [f"{account}:role/{role}", str(role)]
     return names
 
 
@@ -77,24 +78,24 @@ def _exempting_tag(guardrails: Guardrails, finding: Finding) -> str:
     return ""
 
 
-def count(tables: Tables, playbook: Playbook, now: float) -> tuple[bool, list[Operation]]:
-    """Return whether the playbook's limit is reached, and the write that counts one more.
+def within_limit(
+    tables: Tables, playbook: Playbook, permit: Permit, now: float
+) -> tuple[Permit, list[Operation]]:
+    """Return the permit within the playbook's limit, and the write that counts one more.
 
+    What is only observed is neither limited nor counted: anybody can have sample findings made.
     The window rolls: only admissions of the last `per` seconds count. The write holds on the
     version that was read, so that two admissions at once are both counted.
     """
     limit = playbook.guardrails.limit
-    if limit is None:
-        return False, []
+    if limit is None or permit.mode == "observe":
+        return permit, []
     pk = f"LIMIT#{short_hash(playbook.name)}"
     (item,) = tables.get((pk, "LIMIT"))
     version = item.version if item else 0
     times = [at for at in (item.data["times"] if item else []) if at > now - limit.per]
-    reached = len(times) >= limit.count
-    after = Item(
-        pk,
-        "LIMIT",
-        {"playbook": playbook.name, "times": [*times, now][-limit.count :]},
-        version=version + 1,
-    )
-    return reached, [Put(after, SAME_OR_ABSENT, {"version": version})]
+    if len(times) >= limit.count:
+        permit = permit.lowered("approve", "the playbook's limit is reached")
+    data = {"playbook": playbook.name, "times": [*times, now][-limit.count :]}
+    after = Item(pk, "LIMIT", data, version=version + 1)
+    return permit, [Put(after, SAME_OR_ABSENT, {"version": version})]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from chalicelib import intake
 from chalicelib.errors import Transient
 from chalicelib.firewall_logs import alert_events, entries, records
@@ -14,25 +16,22 @@ from chalicelib.runner.work import Desk
 def ingest(desk: Desk, payload: Any, request: str) -> dict[str, Any]:
     """Put the alerts of one delivery on the bus; return what was done with its records.
 
-    Raise Transient where the bus refuses an entry: a delivery tried again changes nothing, since
-    an alert's id is a hash of what it says.
+    What the bus refuses keeps nothing else back: the other alerts are put, what cannot be read is
+    kept. Raise Transient then: a delivery tried again changes nothing, since an alert's id is a
+    hash of what it says.
     """
-
-    def read_object(bucket: str, key: str) -> bytes:
-        body = desk.access.home("s3").get_object(Bucket=bucket, Key=key)["Body"]
-        return bytes(body.read())
-
-    batch = records(payload, read_object)
+    batch = records(payload, lambda bucket, key: _object(desk, bucket, key))
     settings = desk.settings
     events = alert_events(
         batch.records, settings.home_account, settings.region, settings.own_networks
     )
-    for chunk in entries(events):
-        _put(desk, chunk)
+    refused = [reason for chunk in entries(events) for reason in _put(desk, chunk)]
     kept = [
         intake.reject(desk, {"where": r.where, "raw": r.raw}, f"{r.where}: {r.reason}", request)
         for r in batch.rejected
     ]
+    if refused:
+        raise Transient(f"{len(refused)} of {len(events)} events refused: {refused[0]}")
     return {
         "alerts": len(batch.records),
         "events": len(events),
@@ -41,11 +40,19 @@ def ingest(desk: Desk, payload: Any, request: str) -> dict[str, Any]:
     }
 
 
-def _put(desk: Desk, chunk: Sequence[Mapping[str, Any]]) -> None:
-    answer = desk.access.home("events").put_events(Entries=list(chunk))
-    failed = [entry for entry in answer["Entries"] if entry.get("ErrorCode")]
-    if failed:
-        first = failed[0]
-        raise Transient(
-            f"{len(failed)} entries refused: {first['ErrorCode']}: {first.get('ErrorMessage')}"
-        )
+def _object(desk: Desk, bucket: str, key: str) -> bytes:
+    body = desk.access.home("s3").get_object(Bucket=bucket, Key=key)["Body"]
+    return bytes(body.read())
+
+
+def _put(desk: Desk, chunk: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Put one chunk on the bus; return why what was refused was."""
+    try:
+        answer = desk.access.home("events").put_events(Entries=list(chunk))
+    except (BotoCoreError, ClientError) as error:
+        return [str(error)] * len(chunk)
+    return [
+        f"{entry['ErrorCode']}: {entry.get('ErrorMessage')}"
+        for entry in answer["Entries"]
+        if entry.get("ErrorCode")
+    ]

@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from chalicelib.effect import JSON, Call, Reader, editor, probe
+from chalicelib.effect import JSON, Call, Reader, editor, placeholder, probe
 from chalicelib.errors import Failed
 from chalicelib.gone import gone
 
@@ -22,7 +22,6 @@ ALL = "-1"
 WITH_PORTS = ("tcp", "udp")
 BELOW, ABOVE = "below", "above"
 LABEL = "firebreak:split-from"
-QUOTA = 60  # rules per direction; VPC user guide, "Amazon VPC quotas", the default
 STALE = (
     "InvalidPermission.Duplicate",
     "InvalidPermission.NotFound",
@@ -194,26 +193,33 @@ class Closing:
 
 
 def closings(
-    rules: Sequence[Rule], protocols: Collection[str], ports: Sequence[int] | None, taken: int
+    shown: Sequence[Mapping[str, Any]],
+    protocols: Collection[str],
+    ports: Sequence[int] | None,
+    most: int,
 ) -> tuple[list[Closing], list[Rule]]:
-    """Return what must be closed, in order, and the rules that stand then. Pure.
+    """Return what must be closed, in order, and the rules for networks that stand then. Pure.
 
-    `taken` is the number of ingress rules of any kind: where a split would pass the quota of
-    rules, the whole rule is closed, so that the port is.
+    `most` is the quota of rules: where a split would pass it, the whole rule is closed.
     """
+    rules = network_rules(shown)
     found = [Closing(each) for each in rules if _whole(each, protocols, ports)]
     standing = [each for each in rules if not _whole(each, protocols, ports)]
-    room = QUOTA - taken + len(found)
-    for port in sorted(ports or ()):
+    others = len(shown) - len(rules)
+    for port in sorted(set(ports or ())):
         for split in _of_port(standing, protocols, port):
-            fits = len(_new(split, standing)) <= room
+            room = most - others - sum(_alike(each, split.rule) for each in standing)
+            fits = len(_new(split, standing)) <= max(room, 0)
             closing = split if fits else Closing(split.rule)
-            new = _new(closing, standing)
             found.append(closing)
             kept = [each for each in standing if each != closing.rule]
-            room += len(standing) - len(kept) - len(new)
-            standing = [*kept, *new]
+            standing = [*kept, *_new(closing, standing)]
     return found, standing
+
+
+def _alike(rule: Rule, other: Rule) -> bool:
+    """Say whether two rules count towards the same quota: it is per address family."""
+    return (":" in rule.cidr) == (":" in other.cidr)
 
 
 def _new(closing: Closing, standing: Iterable[Rule]) -> list[Rule]:
@@ -268,14 +274,14 @@ def _rest(rule: Rule, port: int, standing: Iterable[Rule]) -> dict[str, Rule]:
 
 
 def revoke(group_id: str, rules: Iterable[Rule]) -> Call:
-    """Return the call that revokes rules: by id, or by meaning where one has no id yet."""
-    rules = list(rules)
-    if all(rule.id for rule in rules):
-        ids = [rule.id for rule in rules]
-        return Call(
-            "ec2", "revoke_security_group_ingress", GroupId=group_id, SecurityGroupRuleIds=ids
-        )
-    permissions = [_permission(replace(rule, description="")) for rule in rules]
+    """Return the call that revokes rules by id; in a plan, one that is yet to be made has none."""
+    ids = [rule.id or placeholder(f"id of {rule}") for rule in rules]
+    return Call("ec2", "revoke_security_group_ingress", GroupId=group_id, SecurityGroupRuleIds=ids)
+
+
+def revoke_exactly(group_id: str, rule: Rule) -> Call:
+    """Return the call that revokes a rule by its protocol, ports and network."""
+    permissions = [_permission(replace(rule, description=""))]
     return Call("ec2", "revoke_security_group_ingress", GroupId=group_id, IpPermissions=permissions)
 
 

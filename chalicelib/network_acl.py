@@ -5,21 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from chalicelib.addresses import overlap, version
 from chalicelib.effect import JSON, Call, Change, Reader, editor, probe
 from chalicelib.errors import NotApplicable, Refused
-from chalicelib.gone import gone, is_code
+from chalicelib.gone import gone
 
 SETTLES = 10  # seconds for which EC2 may still show what was before a change
 INGRESS, EGRESS = "ingress", "egress"
 DIRECTIONS = (INGRESS, EGRESS)
 EVERY_PROTOCOL = "-1"
 LAST = 32766  # VPC user guide, "Network ACL basics": "a number from 1 to 32766"
-QUOTA_CODE = "L-2AEEBF1A"  # Service Quotas, vpc, "Rules per network ACL"
-QUOTA = 20  # its default
-NO_ANSWER = ("NoSuchResourceException", "AccessDeniedException")
 
 Entry = Mapping[str, Any]
 
@@ -47,24 +42,6 @@ def acls_of(aws: Reader, subnet_ids: Iterable[str]) -> dict[str, dict[str, Any]]
     )
     pairs = ((a["SubnetId"], acl) for acl in found for a in acl["Associations"])
     return {subnet: acl for subnet, acl in pairs if subnet in wanted}
-
-
-def quota(aws: Reader) -> int:
-    """Return how many rules a network ACL may have per direction and address family.
-
-    AWS's own last entry counts (VPC user guide, "Amazon VPC quotas": 20, at most 40, "enforced
-    separately for IPv4 rules and IPv6 rules", "includes the default deny rules"). Where Service
-    Quotas does not say, it is the default.
-    """
-    try:
-        answer = aws.read(
-            "service-quotas", "get_service_quota", ServiceCode="vpc", QuotaCode=QUOTA_CODE
-        )
-    except ClientError as error:
-        if is_code(error, *NO_ANSWER):
-            return QUOTA
-        raise
-    return int(answer["Quota"]["Value"])
 
 
 @probe("ec2:network-acl-deny:{acl_id}:{direction}:{cidr}", settles=SETTLES)
@@ -182,7 +159,11 @@ def with_denial(content: JSON, direction: str, cidr: str) -> JSON:
 
 
 def check_room(acl_id: str, content: Sequence[Entry], cidrs: Iterable[str], most: int) -> None:
-    """Raise Refused where the denials do not fit: `no_rule_number`, `network_acl_full`. Pure."""
+    """Raise Refused where the denials do not fit: `no_rule_number`, `network_acl_full`. Pure.
+
+    `most` is the quota of rules per direction and address family; AWS's own last entry counts
+    (VPC user guide, "Amazon VPC quotas": "includes the default deny rules").
+    """
     wanted = [(direction, cidr) for cidr in cidrs for direction in DIRECTIONS]
     after: JSON = list(content)
     for direction, cidr in wanted:

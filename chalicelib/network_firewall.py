@@ -10,7 +10,16 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from chalicelib.effect import JSON, Call, FixtureState, Reader, editor, fixture, probe
+from chalicelib.effect import (
+    JSON,
+    Call,
+    FixtureState,
+    Reader,
+    editor,
+    fixture,
+    placeholder,
+    probe,
+)
 from chalicelib.errors import Refused
 from chalicelib.gone import gone, is_code
 
@@ -22,6 +31,8 @@ CAPACITY = 1000  # rules; "Each rule group must have a capacity setting that's f
 GROUPS = 20  # per policy, cannot be raised; developer guide, "AWS Network Firewall quotas"
 ACTION_ORDER, STRICT_ORDER = "DEFAULT_ACTION_ORDER", "STRICT_ORDER"
 FORWARD = "aws:forward_to_sfe"
+REFERENCES = "StatefulRuleGroupReferences"
+DESCRIPTION = "Addresses and domains that Firebreak blocks"
 BEHIND = 100  # the priority under strict order where the policy has no other rule group
 
 # Sids 1000000 to 1999999 are left to local rules (Suricata and Emerging Threats sid allocation).
@@ -121,7 +132,7 @@ def _create(name: str, order: str) -> Call:
         RuleGroupName=name,
         Type="STATEFUL",
         Capacity=CAPACITY,
-        Description="Addresses and domains that Firebreak blocks",
+        Description=DESCRIPTION,
         RuleGroup=new_document(order),
         Tags=[{"Key": FIXTURE_TAG, "Value": name}],
     )
@@ -165,14 +176,15 @@ def blocked(aws: Reader, *, group: str, value: str) -> JSON:
 
 
 def _read(aws: Reader, name: str, order: str) -> tuple[JSON, JSON]:
+    """Return what an update of the group says; a plan may come before it is made."""
     group = read_group(aws, name)
-    if group is None:  # in a plan: made by the fixture when it is applied
-        return new_document(order), {}
-    token = {"UpdateToken": group.token}
-    return group.document, token | _unchanged(group.response)
+    if group is None:
+        new = {"RuleGroup": new_document(order), "Description": DESCRIPTION}
+        return new, placeholder("update token")
+    return {"RuleGroup": group.document, **_repeated(group.response)}, group.token
 
 
-def _unchanged(response: Mapping[str, Any]) -> dict[str, JSON]:
+def _repeated(response: Mapping[str, Any]) -> dict[str, JSON]:
     """Return what an update must say again so that it stays."""
     kept = {"Description": response.get("Description")}
     encryption = response.get("EncryptionConfiguration", {})
@@ -182,10 +194,8 @@ def _unchanged(response: Mapping[str, Any]) -> dict[str, JSON]:
 
 
 def _write(before: JSON, after: JSON, token: JSON, name: str, order: str) -> Call:
-    token = token if isinstance(token, Mapping) else {"UpdateToken": token}  # one of a plan
-    return Call(
-        SERVICE, "update_rule_group", RuleGroupName=name, Type="STATEFUL", RuleGroup=after, **token
-    )
+    where = {"RuleGroupName": name, "Type": "STATEFUL"}
+    return Call(SERVICE, "update_rule_group", **where, **after, UpdateToken=token)
 
 
 _group_editor = editor(read=_read, write=_write, stale=STALE)
@@ -197,7 +207,7 @@ def add_rules(content: JSON, *, value: str, remediation: str) -> JSON:
 
     The message is Firebreak's own text, the sid a hash of the rule, or the next one that is free.
     """
-    rules = lines(content)
+    rules = lines(content["RuleGroup"])
     for head in missing(rules, value):
         taken = {int(sid) for each in rules for sid in _SID.findall(each)}
         rules.append(f'{head}msg:"{_said(remediation)}"; sid:{_sid(head, taken)}; rev:1;)')
@@ -207,12 +217,13 @@ def add_rules(content: JSON, *, value: str, remediation: str) -> JSON:
 @_group_editor
 def remove_rules(content: JSON, *, value: str) -> JSON:
     """Remove the rules that block a value; lines of others stay as they are."""
-    kept = [each for each in lines(content) if not each.startswith(heads(value))]
+    kept = [each for each in lines(content["RuleGroup"]) if not each.startswith(heads(value))]
     return _with(content, kept or [GUARD])
 
 
 def _with(content: JSON, rules: Iterable[str]) -> JSON:
-    return {**content, "RulesSource": {"RulesString": "\n".join(rules)}}
+    source = {"RulesString": "\n".join(rules)}
+    return {**content, "RuleGroup": {**content["RuleGroup"], "RulesSource": source}}
 
 
 def _said(remediation: str) -> str:
@@ -246,7 +257,7 @@ class Policy:
     @property
     def references(self) -> list[Mapping[str, Any]]:
         """Return its references to stateful rule groups."""
-        return list(self.document.get("StatefulRuleGroupReferences", ()))
+        return list(self.document.get(REFERENCES, ()))
 
 
 def read_policy(aws: Reader, name: str) -> Policy:
@@ -267,14 +278,12 @@ def attached(aws: Reader, *, policy: str, group: str) -> JSON:
 
 def _read_policy(aws: Reader, name: str) -> tuple[JSON, JSON]:
     policy = read_policy(aws, name)
-    return policy.document, {"UpdateToken": policy.token} | _unchanged(policy.response)
+    return {"FirewallPolicy": policy.document, **_repeated(policy.response)}, policy.token
 
 
 def _write_policy(before: JSON, after: JSON, token: JSON, name: str) -> Call:
-    token = token if isinstance(token, Mapping) else {"UpdateToken": token}  # one of a plan
-    return Call(
-        SERVICE, "update_firewall_policy", FirewallPolicyName=name, FirewallPolicy=after, **token
-    )
+    where = {"FirewallPolicyName": name}
+    return Call(SERVICE, "update_firewall_policy", **where, **after, UpdateToken=token)
 
 
 _policy_editor = editor(read=_read_policy, write=_write_policy, stale=STALE)
@@ -283,16 +292,16 @@ _policy_editor = editor(read=_read_policy, write=_write_policy, stale=STALE)
 @_policy_editor
 def attach_group(content: JSON, *, arn: str) -> JSON:
     """Add a reference to the rule group. Raise Refused where there is no place for it."""
-    return with_reference(content, arn)
+    return {**content, "FirewallPolicy": with_reference(content["FirewallPolicy"], arn)}
 
 
 @_policy_editor
 def detach_group(content: JSON, *, arn: str) -> JSON:
     """Remove the reference to the rule group."""
-    references = content.get("StatefulRuleGroupReferences", [])
+    policy = dict(content["FirewallPolicy"])
+    references = policy.pop(REFERENCES, [])
     kept = [each for each in references if each["ResourceArn"] != arn]
-    rest = {key: value for key, value in content.items() if key != "StatefulRuleGroupReferences"}
-    return {**rest, "StatefulRuleGroupReferences": kept} if kept else rest
+    return {**content, "FirewallPolicy": policy | ({REFERENCES: kept} if kept else {})}
 
 
 def with_reference(content: JSON, arn: str) -> JSON:
@@ -300,7 +309,7 @@ def with_reference(content: JSON, arn: str) -> JSON:
 
     Raise Refused where another has priority 1, or there are 20.
     """
-    references = content.get("StatefulRuleGroupReferences", [])
+    references = content.get(REFERENCES, [])
     if any(each["ResourceArn"] == arn for each in references):
         return content
     if len(references) >= GROUPS:
@@ -308,7 +317,7 @@ def with_reference(content: JSON, arn: str) -> JSON:
     reference: dict[str, JSON] = {"ResourceArn": arn}
     if content.get("StatefulEngineOptions", {}).get("RuleOrder") == STRICT_ORDER:
         reference["Priority"] = _priority(references)
-    return {**content, "StatefulRuleGroupReferences": [*references, reference]}
+    return {**content, REFERENCES: [*references, reference]}
 
 
 def _priority(references: Iterable[Mapping[str, Any]]) -> int:

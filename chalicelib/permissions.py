@@ -20,6 +20,7 @@ _PREFIXES = {
     "opensearch": "es",
     "resourcegroupstaggingapi": "tag",
     "s3control": "s3",
+    "service-quotas": "servicequotas",
     "sesv2": "ses",
     "sso-admin": "sso",
     "stepfunctions": "states",

@@ -14,7 +14,7 @@ from chalicelib.errors import Failed
 
 SESSION_POLICY_LIMIT = 2048  # characters; AWS STS API reference, AssumeRole, Policy
 GLOBAL_SERVICES = ("iam", "sts", "s3")  # their requests may name another region than the target's
-WIDENING = re.compile(r"[*?$\s\"\\]")
+WIDENING = re.compile(r"[^!-~]|[*?$\"\\]")  # wildcards, variables, what is no printable ASCII
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +73,12 @@ def _arns(
 def _arn(template: str, params: Mapping[str, Any], scope: Scope) -> str:
     """Return the ARN of a format, or "" where it needs a parameter that is not given."""
     values: dict[str, Any] = {
+        **params,
         "partition": scope.partition,
         "account": scope.account,
         "region": scope.region,
         "topic_arn": scope.topic_arn,
         "stage": scope.stage,
-        **params,
     }
     for _, name, _, _ in string.Formatter().parse(template):
         if name and values.get(name) is None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import difflib
 import ipaddress
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from chalicelib.errors import InvalidSettings
+from chalicelib.fields import partition_of
 
 PREFIX = "FIREBREAK_"
 
@@ -50,9 +52,12 @@ class Settings:
         return f"arn:{self.partition}:iam::{account}:role/{self.member_role}"
 
 
-def defaults(stage: str, account: str, region: str, partition: str = "aws") -> dict[str, str]:
-    """Return the environment of a stage: names are derived, none is looked up."""
-    name = f"firebreak-{stage}"
+def defaults(stage: str, account: str, region: str, partition: str = "") -> dict[str, str]:
+    """Return the environment of a stage: names are derived, none is looked up.
+
+    partition: the region's, where it is not given.
+    """
+    name, partition = f"firebreak-{stage}", partition or partition_of(region)
     values = {
         "STAGE": stage,
         "HOME_ACCOUNT": account,
@@ -67,33 +72,86 @@ def defaults(stage: str, account: str, region: str, partition: str = "aws") -> d
     return {PREFIX + key: value for key, value in values.items()}
 
 
+# What each variable has to look like, and how that is said. Stages are part of longer names.
+ACCOUNT = "[0-9]{12}"
+WANTED: Mapping[str, tuple[str, str]] = {
+    "STAGE": ("[a-z][a-z0-9-]{0,18}", "lower-case letters, digits and -, at most 19, such as dev"),
+    "HOME_ACCOUNT": (ACCOUNT, "the 12-digit id of the security account"),
+    "REGION": ("[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}", "an AWS region, such as eu-west-1"),
+    "PARTITION": ("aws(-[a-z]+)*", "an AWS partition: aws, aws-cn, aws-us-gov"),
+    "REMEDIATIONS_TABLE": ("[A-Za-z0-9_.-]{3,255}", "the name of a DynamoDB table"),
+    "AUDIT_TABLE": ("[A-Za-z0-9_.-]{3,255}", "the name of a DynamoDB table"),
+    "TOPIC_ARN": ("arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+", "the ARN of an SNS topic"),
+    "MEMBER_ROLE": ("[A-Za-z0-9+=,.@_/-]{1,512}", "the name of an IAM role"),
+    "EXTERNAL_ID": (
+        "[A-Za-z0-9+=,.@:/_-]{2,1224}",
+        "2 to 1224 letters, digits and + = , . @ : / _ -",
+    ),
+    "ACCOUNTS": (f"\\*|{ACCOUNT}", "12-digit account ids with commas between, or *"),
+    "ADMINISTRATORS": (ACCOUNT, "12-digit account ids with commas between"),
+    "RESPONDERS": (
+        r"[!-~]+",
+        "ARNs of users and roles or names of roles, commas between, * allowed",
+    ),
+    "APPLY_SAMPLES": ("true|false", "true or false"),
+    "MODE": ("observe|approve", "empty, observe or approve"),
+    "PLAYBOOKS": (".+", "a folder"),
+    "OWN_NETWORKS": (".+", "networks in CIDR notation with commas between"),
+}
+LISTS = ("ACCOUNTS", "ADMINISTRATORS", "RESPONDERS", "OWN_NETWORKS")
+NEEDED = ("STAGE", "HOME_ACCOUNT", "REGION")
+
+
 def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
-    """Return the settings. Raise InvalidSettings naming every variable that is missing or wrong."""
+    """Return the settings. Raise InvalidSettings with a line for each variable that is wrong."""
     env = os.environ if environ is None else environ
-    missing = [PREFIX + name for name in ("STAGE", "HOME_ACCOUNT") if not env.get(PREFIX + name)]
-    if missing:
-        raise InvalidSettings(f"not set: {', '.join(missing)} (see docs/settings.md)")
-    stage, account = env[PREFIX + "STAGE"], env[PREFIX + "HOME_ACCOUNT"]
-    if not re.fullmatch(r"\d{12}", account):
-        raise InvalidSettings(f"{PREFIX}HOME_ACCOUNT: {account!r} is not a 12-digit account id")
-    region = env.get(PREFIX + "REGION") or env.get("AWS_REGION") or ""
-    if not region:
-        raise InvalidSettings(f"not set: {PREFIX}REGION or AWS_REGION")
-    known = defaults(stage, account, region, env.get(PREFIX + "PARTITION") or "aws")
-    return _settings({**known, **{k: v for k, v in env.items() if k.startswith(PREFIX)}})
+    given = {
+        name.removeprefix(PREFIX): value.strip()
+        for name, value in env.items()
+        if name.startswith(PREFIX) and value.strip()
+    }
+    given.setdefault("REGION", env.get("AWS_REGION", "").strip())
+    if problems := sorted(_problems(given)):
+        raise InvalidSettings("\n".join(problems))
+    known = defaults(
+        given["STAGE"], given["HOME_ACCOUNT"], given["REGION"], given.get("PARTITION", "")
+    )
+    return _settings({name.removeprefix(PREFIX): value for name, value in known.items()} | given)
 
 
-def _settings(env: Mapping[str, str]) -> Settings:
+def _problems(given: Mapping[str, str]) -> Iterator[str]:
+    for name in NEEDED:
+        if not given.get(name):
+            also = " (AWS_REGION is taken too)" if name == "REGION" else ""
+            yield f"{PREFIX}{name}: is not set; give {WANTED[name][1]}{also}"
+    for name, value in given.items():
+        if name not in WANTED:
+            near = difflib.get_close_matches(name, WANTED, n=1, cutoff=0.75)
+            yield from (f"{PREFIX}{name}: is not known; did you mean {PREFIX}{n}?" for n in near)
+            continue
+        for part in _parts(value) if name in LISTS else (value,) if value else ():
+            if not re.fullmatch(WANTED[name][0], part) or (
+                name == "OWN_NETWORKS" and not _is_network(part)
+            ):
+                yield f"{PREFIX}{name}: is {part!r:.100}; give {WANTED[name][1]}"
+
+
+def _parts(value: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in value.split(",") if part.strip())
+
+
+def _is_network(value: str) -> bool:
+    try:
+        ipaddress.ip_network(value)
+    except ValueError:
+        return False
+    return True
+
+
+def _settings(given: Mapping[str, str]) -> Settings:
     def value(name: str) -> str:
-        return env.get(PREFIX + name, "")
+        return given.get(name, "")
 
-    def values(name: str) -> tuple[str, ...]:
-        return tuple(part.strip() for part in value(name).split(",") if part.strip())
-
-    if value("MODE") not in ("", "observe", "approve"):
-        raise InvalidSettings(
-            f"{PREFIX}MODE: {value('MODE')!r}; empty, observe or approve is right"
-        )
     return Settings(
         stage=value("STAGE"),
         home_account=value("HOME_ACCOUNT"),
@@ -104,20 +162,11 @@ def _settings(env: Mapping[str, str]) -> Settings:
         topic_arn=value("TOPIC_ARN"),
         member_role=value("MEMBER_ROLE"),
         external_id=value("EXTERNAL_ID"),
-        accounts=values("ACCOUNTS") or ("*",),
-        administrators=values("ADMINISTRATORS"),
-        responders=values("RESPONDERS"),
+        accounts=_parts(value("ACCOUNTS")) or ("*",),
+        administrators=_parts(value("ADMINISTRATORS")),
+        responders=_parts(value("RESPONDERS")),
         apply_samples=value("APPLY_SAMPLES") == "true",
         mode=value("MODE"),
         playbooks=value("PLAYBOOKS"),
-        own_networks=_networks(values("OWN_NETWORKS")),
+        own_networks=_parts(value("OWN_NETWORKS")),
     )
-
-
-def _networks(values: tuple[str, ...]) -> tuple[str, ...]:
-    for value in values:
-        try:
-            ipaddress.ip_network(value)
-        except ValueError as wrong:
-            raise InvalidSettings(f"{PREFIX}OWN_NETWORKS: {wrong}") from wrong
-    return values

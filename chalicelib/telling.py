@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib import durations
-from chalicelib.log import log
+from chalicelib.log import note
 from chalicelib.store import Remediation
 from chalicelib.text import ascii_subject, defang, one_line
 
@@ -69,4 +69,4 @@ def _tell(desk: Desk, subject: str, lines: Mapping[str, str]) -> None:
             TopicArn=desk.settings.topic_arn, Subject=ascii_subject(subject), Message=text
         )
     except (ClientError, BotoCoreError) as error:
-        log().error("not_told", subject=subject, error=str(error))
+        note("not_told", f"{ascii_subject(subject)}: {error}")

@@ -129,7 +129,8 @@ def replay_in(stage: Stage, event: EventFile, options: Options) -> Replayed:
     handled = deliver(stage, event, options)
     if options.rollback:
         for identity in _remediations(handled):
-            roll_back(stage, identity)
+            if lifecycle.head_of(stage.desk, identity).phase == "closed":
+                roll_back(stage, identity)
     return report(stage, event.name, handled)
 
 
@@ -328,7 +329,9 @@ def _remediation(stage: Stage, head: store.Remediation) -> dict[str, Any]:
     changes = (
         [_change(effect) for effect in store.effects(tables, head.id)]
         if phase == "apply"
-        else [row for result in ended for item in result.items for row in _planned(result.step, item)]
+        else [
+            row for result in ended for item in result.items for row in _planned(result.step, item)
+        ]
     )
     return {
         "id": head.id,

@@ -20,6 +20,7 @@ from chalicelib.settings import Settings, defaults, from_environment
 from firebreak.cloud import Cloud
 
 STAGE = "replay"
+Followers = list[Callable[[str, Any, Any], None]]  # of a function's name, event and answer
 FUNCTIONS = ("on_event", "run_step", "on_execution_ended", "ingest_firewall_logs")
 
 
@@ -50,6 +51,7 @@ class Stage:
     desk: Desk
     answers: list[tuple[str, Any]]
     function_arn: str
+    followers: Followers
     members: set[str] = field(default_factory=set)
     machines: set[str] = field(default_factory=set)
 
@@ -126,8 +128,10 @@ def staged(
         desk = wiring.desk(settings, CloudClock(cloud))
         with _wired(desk, playbooks):
             answers: list[tuple[str, Any]] = []
-            function_arn = _make(cloud, settings, answers)
-            stage = Stage(cloud, settings, playbooks, desk, answers, function_arn)
+            followers: Followers = []
+            followers.append(lambda name, _event, answer: answers.append((name, answer)))
+            function_arn = _make(cloud, settings, followers)
+            stage = Stage(cloud, settings, playbooks, desk, answers, function_arn, followers)
             stage.admit_account(cloud.home_account)
             stage.provide_machines(playbooks if machines else ())
             yield stage
@@ -154,12 +158,12 @@ def _wired(desk: Desk, playbooks: Mapping[str, Playbook]) -> Iterator[None]:
         wiring.ours, wiring.playbooks = ours, known
 
 
-def _make(cloud: Cloud, settings: Settings, answers: list[tuple[str, Any]]) -> str:
+def _make(cloud: Cloud, settings: Settings, followers: Followers) -> str:
     """Make tables, topic, functions and rules; return the ARN of the machines' function."""
     session = cloud.session()
     _make_tables(session.client("dynamodb"), settings)
     session.client("sns").create_topic(Name=settings.topic_arn.rpartition(":")[2])
-    return _make_functions(cloud, answers)["run_step"]
+    return _make_functions(cloud, followers)["run_step"]
 
 
 def definition_of(playbook: Playbook, function_arn: str) -> dict[str, Any]:
@@ -188,13 +192,13 @@ def _make_tables(client: Any, settings: Settings) -> None:
         )
 
 
-def _make_functions(cloud: Cloud, answers: list[tuple[str, Any]]) -> dict[str, str]:
+def _make_functions(cloud: Cloud, followers: Followers) -> dict[str, str]:
     import app
 
     arns = {}
     for name in FUNCTIONS:
         timeout = workflow.FUNCTION_SECONDS if name == "run_step" else 60
-        handler = _noting(name, getattr(app, name), answers)
+        handler = _noting(name, getattr(app, name), followers)
         arns[name] = cloud.add_function(name, handler, timeout=timeout)
     cloud.add_rule("on_event", app.EVENTS, "on_event")
     cloud.add_rule("on_execution_ended", app.ENDED, "on_execution_ended")
@@ -202,13 +206,14 @@ def _make_functions(cloud: Cloud, answers: list[tuple[str, Any]]) -> dict[str, s
 
 
 def _noting(
-    name: str, handler: Callable[[Any, Any], Any], answers: list[tuple[str, Any]]
+    name: str, handler: Callable[[Any, Any], Any], followers: Followers
 ) -> Callable[[Any, Any], Any]:
-    """Return a function's handler that also notes what it answered, for whoever follows."""
+    """Return a function's handler that also tells what it answered to whoever follows."""
 
     def noted(event: Any, context: Any) -> Any:
         answer = handler(event, context)
-        answers.append((name, answer))
+        for follower in followers:
+            follower(name, event, answer)
         return answer
 
     return noted

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import Any
 
+from chalicelib import quotas
 from chalicelib.actions import action
 from chalicelib.addresses import (
     NEVER,
@@ -17,8 +18,9 @@ from chalicelib.addresses import (
 from chalicelib.ec2 import Interface, interfaces
 from chalicelib.effect import Effects, Reader
 from chalicelib.errors import NotApplicable, Refused
-from chalicelib.network_acl import DIRECTIONS, acls_of, check_room, denial, quota
+from chalicelib.network_acl import DIRECTIONS, acls_of, check_room, denial
 from chalicelib.parameters import CIDRS, INSTANCE_ID
+from chalicelib.quotas import vpc_quota
 
 ACLS = ("arn:{partition}:ec2:{region}:{account}:network-acl/*",)
 NOTE = (
@@ -32,7 +34,7 @@ NOTE = (
     permissions=(
         "ec2:DescribeNetworkInterfaces",
         "ec2:DescribeNetworkAcls",
-        "servicequotas:GetServiceQuota",
+        quotas.PERMISSION,
         *OWN_PERMISSIONS,
         "ec2:CreateNetworkAclEntry",
         "ec2:DeleteNetworkAclEntry",
@@ -77,7 +79,7 @@ def deny_in_network_acl(
         raise Refused(
             "nothing_blockable", "; ".join(f"{s['value']} {s['reason']}" for s in skipped)
         )
-    most = quota(aws)
+    most = vpc_quota(aws, quotas.RULES_PER_NETWORK_ACL)
     for acl_id, blocks in wanted.items():
         check_room(acl_id, acls[acl_id]["Entries"], blocks, most)
     for acl_id, blocks in wanted.items():

@@ -53,7 +53,7 @@ PASSING = ("Pending",)  # on the way into service, from where it may leave
     facts=("instance_id", "member_of", "state"),
 )
 def leave_auto_scaling_group(
-    aws: Reader, instance_id: str, prefer: str = "standby", replace: bool = True
+    aws: Reader, instance_id: str, prefer: str = "standby", *, replace: bool = True
 ) -> Effects:
     """Take an instance out of service: out of its Auto Scaling group and of every load balancer.
 
@@ -84,7 +84,7 @@ def leave_auto_scaling_group(
     vpc_ids = {each["VpcId"] for each in shown.get("NetworkInterfaces", ())}
     registered = list(targets(aws, instance_id, addresses, vpc_ids))
     classic = classic_load_balancers(aws, instance_id)
-    leaving = _leaving(aws, instance_id, member, prefer, replace)
+    leaving = _leaving(aws, instance_id, member, prefer, replace=replace)
     if leaving:
         member = yield leaving
     for arn, target in registered:
@@ -112,7 +112,7 @@ def _addresses(shown: Mapping[str, JSON]) -> frozenset[str]:
 
 
 def _leaving(
-    aws: Reader, instance_id: str, member: JSON, prefer: str, replace: bool
+    aws: Reader, instance_id: str, member: JSON, prefer: str, *, replace: bool
 ) -> Change | None:
     """Return the change that takes the instance out of service, if it is in a group."""
     if member is None or member["state"] == "Terminating":
@@ -126,8 +126,8 @@ def _leaving(
         )
     decrement = not replace and _may_shrink(aws, group)
     if prefer == "detach" and state == "InService":
-        return _detach(instance_id, group, decrement)
-    return _stand_by(instance_id, group, decrement)
+        return _detach(instance_id, group, decrement=decrement)
+    return _stand_by(instance_id, group, decrement=decrement)
 
 
 def _may_shrink(aws: Reader, group: str) -> bool:
@@ -135,7 +135,7 @@ def _may_shrink(aws: Reader, group: str) -> bool:
     return desired > least
 
 
-def _stand_by(instance_id: str, group: str, decrement: bool) -> Change:
+def _stand_by(instance_id: str, group: str, *, decrement: bool) -> Change:
     who = {"InstanceIds": [instance_id], "AutoScalingGroupName": group}
     return Change(
         probe=membership(instance_id=instance_id),
@@ -145,7 +145,7 @@ def _stand_by(instance_id: str, group: str, decrement: bool) -> Change:
     )
 
 
-def _detach(instance_id: str, group: str, decrement: bool) -> Change:
+def _detach(instance_id: str, group: str, *, decrement: bool) -> Change:
     who = {"InstanceIds": [instance_id], "AutoScalingGroupName": group}
     return Change(
         probe=membership(instance_id=instance_id),

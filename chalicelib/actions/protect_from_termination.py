@@ -55,7 +55,7 @@ def protect_from_termination(aws: Reader, instance_id: str) -> Effects:
     return {
         "instance_id": instance_id,
         "volumes": sorted(attached),
-        "unprotected": _unprotected(shown, spot, stored),
+        "unprotected": _unprotected(shown, spot=spot, stored=stored),
     }
 
 
@@ -97,7 +97,7 @@ def _modify(instance_id: str, **attribute: JSON) -> Call:
     return Call("ec2", "modify_instance_attribute", InstanceId=instance_id, **attribute)
 
 
-def _unprotected(shown: dict[str, Any], spot: bool, stored: bool) -> list[str]:
+def _unprotected(shown: dict[str, Any], *, spot: bool, stored: bool) -> list[str]:
     reasons = []
     if spot:
         reasons.append(

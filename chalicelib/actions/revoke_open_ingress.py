@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
 
+from chalicelib import quotas
 from chalicelib.actions import action
 from chalicelib.effect import Change, Effects, Reader
 from chalicelib.gone import gone
@@ -22,15 +23,16 @@ from chalicelib.ingress import (
     closings,
     drop_rest,
     is_world,
-    network_rules,
     port_open,
     reopen_port,
     rest_open,
     revoke,
+    revoke_exactly,
     rule_open,
     shown_rules,
 )
 from chalicelib.parameters import GROUP_ID, PORTS
+from chalicelib.quotas import vpc_quota
 
 GROUP = "arn:{partition}:ec2:{region}:{account}:security-group/{group_id}"
 RULES = "arn:{partition}:ec2:{region}:{account}:security-group-rule/*"
@@ -54,6 +56,7 @@ RULES = "arn:{partition}:ec2:{region}:{account}:security-group-rule/*"
         },
     },
     permissions=(
+        quotas.PERMISSION,
         "ec2:DescribeSecurityGroups",
         "ec2:DescribeSecurityGroupRules",
         "ec2:RevokeSecurityGroupIngress",
@@ -77,11 +80,14 @@ def revoke_open_ingress(
     the closed ones are made first, so that at no time anything else is cut off. A rule for all
     protocols is revoked whole, since what is left of it cannot be written as rules; leave `all` out
     of `protocols` to keep such rules, and see the fact `still_open`. So is a rule whose split would
-    pass the quota of 60 rules. Without `ports`, all rules of the protocols are revoked whole.
+    pass the quota of rules. Without `ports`, all rules of the protocols are revoked whole.
 
     Rules for prefix lists (fact `prefix_lists`: those that admit one of the ports, unjudged) and
     for other security groups stay. A connection that is tracked already survives (EC2 user guide,
     "Security group connection tracking"): end it by isolate_instance or deny_in_network_acl.
+
+    The fact `revoked` names what this run found open; what an attempt that was cut off had revoked
+    before is on record.
 
     Undo makes each rule again, with its description and tags (not those that begin with `aws:`,
     which only AWS can set), under a new rule id. Ports that other remediations closed stay closed.
@@ -91,13 +97,16 @@ def revoke_open_ingress(
     shown = shown_rules(aws, group_id)
     numbers = [ALL if each == "all" else each for each in protocols]
     admits = partial(_admits, ports=ports)
-    found, standing = closings(network_rules(shown), numbers, ports, len(shown))
+    most = vpc_quota(aws, quotas.RULES_PER_SECURITY_GROUP)
+    found, standing = closings(shown, numbers, ports, most)
     for closing in found:
         yield from _changes(group_id, closing)
     return {
-        "revoked": [str(each) for each in found],
-        "kept": [str(each) for each in standing if each.split_from],
-        "still_open": [str(each) for each in standing if is_world(each.cidr) and admits(each)],
+        "revoked": sorted(str(each) for each in found),
+        "kept": sorted(str(each) for each in standing if each.split_from),
+        "still_open": sorted(
+            str(each) for each in standing if is_world(each.cidr) and admits(each)
+        ),
         "prefix_lists": sorted(
             {
                 each["PrefixListId"]
@@ -139,7 +148,7 @@ def _whole(group_id: str, rule: Rule) -> Change:
     return Change(
         probe=rule_open(group_id=group_id, **exact),
         want=None,
-        do=revoke(group_id, [rule]),
+        do=revoke(group_id, [rule]) if rule.id else revoke_exactly(group_id, rule),
         undo=authorize(group_id, rule),
     )
 

@@ -43,7 +43,9 @@ DESCRIPTION = 255
         "ec2:CreateTags": ("arn:{partition}:ec2:{region}::snapshot/*",),
     },
 )
-def snapshot_instance_volumes(aws: Reader, instance_id: str, exclude_boot: bool = False) -> Effects:
+def snapshot_instance_volumes(
+    aws: Reader, instance_id: str, *, exclude_boot: bool = False
+) -> Effects:
     """Take one snapshot of each EBS volume of an instance, all of the same moment.
 
     CreateSnapshots makes them crash-consistent over the instance, which need not be stopped (EC2

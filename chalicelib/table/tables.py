@@ -6,6 +6,8 @@ import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from chalicelib.audit import Entry, Record, seal
 from chalicelib.clock import Clock
 from chalicelib.errors import Busy
@@ -20,8 +22,8 @@ from chalicelib.table.items import (
     request,
 )
 
-ATTEMPTS = 12  # a chain is written by the steps of one remediation, which may run side by side
-LONGEST = 1.0  # seconds between two attempts
+ATTEMPTS = 40  # a chain is written by the steps of one remediation, which may run side by side
+LONGEST = 0.5  # seconds between two attempts
 BATCH = 100  # keys that one BatchGetItem takes
 HEADS = 256  # chains whose last record a warm function remembers
 TAKEN = frozenset({"None", "ConditionalCheckFailed", "TransactionConflict"})
@@ -77,10 +79,13 @@ class Tables:
 
     def query(self, pk: str, prefix: str = "") -> list[Item]:
         """Return the items of a partition whose sort key begins with a prefix, in order."""
+        key, values = "pk = :pk", {":pk": {"S": pk}}
+        if prefix:
+            key, values = f"{key} AND begins_with(sk, :sk)", {**values, ":sk": {"S": prefix}}
         pages = self._client.get_paginator("query").paginate(
             TableName=self._remediations,
-            KeyConditionExpression="pk = :pk AND begins_with(sk, :sk)",
-            ExpressionAttributeValues={":pk": {"S": pk}, ":sk": {"S": prefix}},
+            KeyConditionExpression=key,
+            ExpressionAttributeValues=values,
             ConsistentRead=True,
         )
         return [decode(raw) for page in pages for raw in page["Items"]]
@@ -139,9 +144,11 @@ class Tables:
         for attempt in range(ATTEMPTS):
             try:
                 self._client.put_item(TableName=self._remediations, Item=encode(item), **where)
-            except self._client.exceptions.ConditionalCheckFailedException:
-                return False
-            except self._client.exceptions.TransactionConflictException:
+            except ClientError as error:
+                if _code(error) == "ConditionalCheckFailedException":
+                    return False
+                if _code(error) != "TransactionConflictException":
+                    raise
                 self._back_off(attempt)
                 continue
             return True
@@ -174,19 +181,10 @@ class Tables:
         items.append({"Put": self._record_put(record)})
         try:
             self._client.transact_write_items(TransactItems=items)
-        except self._client.exceptions.TransactionCanceledException as cancelled:
-            reasons = [
-                each.get("Code", "None") for each in cancelled.response["CancellationReasons"]
-            ]
-            failed = [
-                operation.name
-                for operation, reason in zip(operations, reasons, strict=False)
-                if reason == "ConditionalCheckFailed"
-            ]
-            if failed:
-                raise ConditionFailed(failed) from cancelled
-            if set(reasons) - TAKEN:
+        except ClientError as error:
+            if _code(error) != "TransactionCanceledException":
                 raise
+            _sort_reasons(error, operations)
             return False
         return True
 
@@ -196,3 +194,21 @@ class Tables:
             "Item": encode_record(record),
             "ConditionExpression": "attribute_not_exists(chain)",
         }
+
+
+def _code(error: ClientError) -> str:
+    return str(error.response["Error"]["Code"])
+
+
+def _sort_reasons(cancelled: ClientError, operations: Sequence[Operation]) -> None:
+    """Return where writing again may succeed. Raise ConditionFailed, or the error for the rest."""
+    reasons = [str(each.get("Code")) for each in cancelled.response.get("CancellationReasons", ())]
+    failed = [
+        operation.name
+        for operation, reason in zip(operations, reasons, strict=False)
+        if reason == "ConditionalCheckFailed"
+    ]
+    if failed:
+        raise ConditionFailed(failed) from cancelled
+    if not reasons or set(reasons) - TAKEN:
+        raise cancelled

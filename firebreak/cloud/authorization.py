@@ -6,7 +6,7 @@ nothing denies it. https://docs.aws.amazon.com/IAM/latest/UserGuide/access_polic
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -19,7 +19,8 @@ from firebreak.cloud.resources import ANY, resources
 # What anyone may call: https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
 ALWAYS_ALLOWED = frozenset({"sts:GetCallerIdentity"})
 
-# Services that speak the query or REST-XML protocols say AccessDenied; JSON ones AccessDeniedException.
+# Services that speak the query or REST-XML protocols say AccessDenied; the JSON ones say
+# AccessDeniedException.
 _XML_SERVICES = frozenset(
     {
         "autoscaling",
@@ -101,7 +102,7 @@ def request_context(info: CallInfo, principal: Principal) -> Context:
         "aws:principalarn": [principal.role_arn or principal.arn],
         "aws:principalaccount": [principal.account],
         "aws:securetransport": ["true"],
-        "aws:currenttime": [datetime.datetime.now(datetime.UTC).isoformat()],
+        "aws:currenttime": [dt.datetime.now(dt.UTC).isoformat()],
     }
     if principal.issued is not None:
         context["aws:tokenissuetime"] = [principal.issued.isoformat()]

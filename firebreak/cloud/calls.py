@@ -1,4 +1,4 @@
-"""Stand in the way of every AWS API call made in the process: record, refuse, inject, one at a time."""
+"""Stand in the way of every AWS API call made in the process: record, refuse, inject."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Refusal(Exception):
 
 
 Check = Callable[[CallInfo, Principal], None]
-AfterCall = Callable[[CallInfo, Principal, Any], Any]
+FollowUp = Callable[[CallInfo, Any], None]
 
 
 class Calls:
@@ -82,7 +82,7 @@ class Calls:
         self.recorded: list[CallInfo] = []
         self.inject: Callable[[CallInfo], None] | None = None
         self.before: list[Check] = []
-        self.after: list[AfterCall] = []
+        self.after: list[FollowUp] = []
         self.unlocked_after: list[Callable[[], None]] = []
         self.lock = threading.RLock()
         self._identities = identities
@@ -122,8 +122,8 @@ class Calls:
             for check in self.before:
                 check(info, principal)
             response = self._make_api_call(client, info.operation, info.params)
-            for hook in self.after:
-                response = hook(info, principal, response)
+            for follow_up in self.after:
+                follow_up(info, response)
         except Refusal as refusal:
             raise _client_error(client, info, refusal) from None
         return response

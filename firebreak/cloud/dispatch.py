@@ -11,7 +11,6 @@ from moto import backend_index, backends
 from moto.core.base_backend import BackendDict
 from moto.core.request import normalize_request
 from moto.core.utils import get_equivalent_url_in_aws_domain
-
 from werkzeug.exceptions import HTTPException
 
 if TYPE_CHECKING:

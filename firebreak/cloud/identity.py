@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import json
 from collections.abc import Mapping
 from contextvars import ContextVar
@@ -32,7 +32,7 @@ class Principal:
     policies: tuple[Document, ...] | None = None
     session_policy: Document | None = None
     role_arn: str | None = None
-    issued: datetime.datetime | None = None
+    issued: dt.datetime | None = None
     inactive: bool = False
 
 
@@ -59,11 +59,11 @@ class Identities:
 
     def __init__(self, home_account: str) -> None:
         self.home_account = home_account
-        self._issued: dict[str, datetime.datetime] = {}
+        self._issued: dict[str, dt.datetime] = {}
 
     def note_session(self, access_key: str) -> None:
         """Remember when a session's credentials were issued."""
-        self._issued[access_key] = datetime.datetime.now(datetime.UTC)
+        self._issued[access_key] = dt.datetime.now(dt.UTC)
 
     def account_of(self, access_key: str) -> str:
         """Return the account of a key; keys nobody issued belong to the home account."""

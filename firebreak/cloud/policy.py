@@ -5,7 +5,7 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-l
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -59,10 +59,12 @@ def applies(statement: Mapping[str, Any], request: Request) -> bool:
 def _selects(statement: Mapping[str, Any], element: str, value: str, *, ignore_case: bool) -> bool:
     if f"Not{element}" in statement:
         patterns = _list(statement[f"Not{element}"])
-        return not any(like(value, pattern, ignore_case) for pattern in patterns)
+        return not any(like(value, pattern, ignore_case=ignore_case) for pattern in patterns)
     if element not in statement:
         return element == "Resource"  # a trust policy has no Resource
-    return any(like(value, pattern, ignore_case) for pattern in _list(statement[element]))
+    return any(
+        like(value, pattern, ignore_case=ignore_case) for pattern in _list(statement[element])
+    )
 
 
 def names(statement: Mapping[str, Any], account: str, *arns: str | None) -> bool:
@@ -98,15 +100,17 @@ def _holds(operator: str, actual: Sequence[str] | None, expected: list[str]) -> 
     return all(matched) if quantifier == "ForAllValues" or negated else any(matched)
 
 
-def like(value: str, pattern: str, ignore_case: bool = False) -> bool:
+def like(value: str, pattern: str, *, ignore_case: bool = False) -> bool:
     """Match `*` and `?` as IAM does."""
-    return _compiled(pattern, ignore_case).fullmatch(value) is not None
+    return (
+        _compiled(pattern, re.IGNORECASE if ignore_case else re.NOFLAG).fullmatch(value) is not None
+    )
 
 
 @lru_cache(maxsize=4096)
-def _compiled(pattern: str, ignore_case: bool) -> re.Pattern[str]:
+def _compiled(pattern: str, flags: re.RegexFlag) -> re.Pattern[str]:
     translated = re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")
-    return re.compile(translated, re.DOTALL | (re.IGNORECASE if ignore_case else 0))
+    return re.compile(translated, re.DOTALL | flags)
 
 
 def _list(value: Any) -> list[Any]:
@@ -115,9 +119,9 @@ def _list(value: Any) -> list[Any]:
     return list(value) if isinstance(value, list | tuple) else [value]
 
 
-def _moment(text: str) -> datetime.datetime:
-    moment = datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
-    return moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)
+def _moment(text: str) -> dt.datetime:
+    moment = dt.datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
 
 
 def _equals_ignoring_case(actual: str, expected: str) -> bool:

@@ -226,7 +226,7 @@ def _topics(info: CallInfo, types: tuple[str, ...]) -> Iterator[str]:
 
 def _by_name(info: CallInfo, types: tuple[str, ...]) -> Iterator[str]:
     """Take ARNs of the service from the parameters, and names where a table says how."""
-    prefix = {"elbv2": "elasticloadbalancing", "stepfunctions": "states"}.get(
+    prefix = {"elbv2": "elasticloadbalancing", "s3control": "s3", "stepfunctions": "states"}.get(
         info.service, info.service
     )
     yield from _arns(info, prefix)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import copy
-import datetime
+import datetime as dt
 import json
 import threading
 import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from firebreak.cloud.lambdas import FailedDelivery, Functions, Result
+from firebreak.cloud.functions import FailedDelivery, Functions
+from firebreak.cloud.lambdas import Result
 from firebreak.cloud.patching import Patch
+from firebreak.cloud.queues import send_to_queue
 
 Event = Mapping[str, Any]
 
@@ -134,14 +136,6 @@ def matches(pattern: Mapping[str, Any], event: Event) -> bool:
     return bool(EventPattern(pattern).matches(event))
 
 
-def send_to_queue(arn: str, body: object) -> None:
-    """Put a message into an SQS queue, as the AWS service that owns it would."""
-    from moto.sqs.models import sqs_backends
-
-    _, _, _, region, account, name = arn.split(":", 5)
-    sqs_backends[account][region].send_message(queue_name=name, message_body=json.dumps(body))
-
-
 def _problem(entry: Mapping[str, Any]) -> tuple[str, str] | None:
     for name in ("Source", "DetailType", "Detail"):
         if not entry.get(name):
@@ -158,11 +152,7 @@ def _problem(entry: Mapping[str, Any]) -> tuple[str, str] | None:
 
 def _envelope(backend: Any, entry: Mapping[str, Any]) -> Event:
     put_at = entry.get("Time")
-    moment = (
-        datetime.datetime.fromtimestamp(float(put_at), datetime.UTC)
-        if put_at
-        else datetime.datetime.now(datetime.UTC)
-    )
+    moment = dt.datetime.fromtimestamp(float(put_at), dt.UTC) if put_at else dt.datetime.now(dt.UTC)
     return {
         "version": "0",
         "id": str(uuid.uuid4()),
@@ -192,6 +182,6 @@ def _to_moto(rule: Any, target: Any, event: Event) -> None:
     only = copy.copy(rule)
     only.targets = [target]
     only.event_pattern = EventPattern(None, {})
-    when = datetime.datetime.fromisoformat(str(event["time"]).replace("Z", "+00:00"))
+    when = dt.datetime.fromisoformat(str(event["time"]))
     moment = when.timestamp()
     only.send_to_targets({**event, "time": moment, "ingestion-time": moment})

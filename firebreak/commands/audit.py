@@ -18,7 +18,7 @@ from chalicelib.errors import Corrupt, InvalidSettings
 from firebreak import render
 from firebreak.connection import connect, stage_option
 
-HIDDEN = ("step", "index", "action", "effect", "key")
+HIDDEN = ("step", "index", "action", "effect", "key", "fixture", "do", "before", "want")
 
 
 @click.group("audit")
@@ -45,11 +45,30 @@ def show(chain: str, as_json: bool, stage: str) -> None:
 
 
 def line(record: Record) -> str:
-    """Return a record on one line: number, time, kind, and what it says."""
-    what = {name: value for name, value in record.what.items() if name not in HIDDEN}
-    about = "/".join(str(record.what[name]) for name in ("step", "key") if record.what.get(name))
-    said = render.shown(canonical_text(what), 110) if what else ""
-    return f"{record.seq:4} {record.at} {record.kind:14} {render.shown(about, 90)} {said}".rstrip()
+    """Return a record on one line: number, time, kind, step, element, and what it says."""
+    what = record.what
+    element = str(what.get("key") or what.get("fixture") or "").split("/", 2)[-1]
+    about = "  ".join(part for part in (str(what.get("step") or ""), element) if part)
+    parts = (
+        f"{record.seq:4} {record.at[:19]}Z {record.kind:12}",
+        render.shown(about, 80),
+        said(record),
+    )
+    return " ".join(part for part in parts if part)
+
+
+def said(record: Record) -> str:
+    """Return what a record says besides its step and element, in a few words."""
+    what = record.what
+    if record.kind == "intent" and what.get("effect") == "change":
+        return f"{render.value(what['before'])} -> {render.value(what['want'])}"
+    if record.kind in ("outcome", "joined"):
+        return "verified" if what.get("verified") else "not verified"
+    for name in ("result", "status", "reason", "target"):
+        if what.get(name):
+            return render.shown(str(what[name]), 80)
+    rest = {name: value for name, value in what.items() if name not in HIDDEN}
+    return render.shown(canonical_text(rest), 60) if rest else ""
 
 
 @command.command()

@@ -47,7 +47,10 @@ def told(stage: Stage, path: Path, event: Mapping[str, Any], reading: Reading) -
     yield from (f"  {text}" for text in made.made)
     yield from _plan(stage, reading)
     before = scene.describe(stage.cloud, finding)
+    yield render.heading("\nThe state machine runs")
+    stage.followers.append(_follow)
     delivered = _deliver(stage, reading)
+    stage.followers.remove(_follow)
     yield from _steps(stage, path, delivered)
     yield from _compared(before, scene.describe(stage.cloud, finding))
     for identity in _ids(delivered):
@@ -102,9 +105,15 @@ def _plan(stage: Stage, reading: Reading) -> Iterator[str]:
         yield f"  plan hash {head.plan.get('hash')}"
 
 
+def _follow(name: str, event: Any, answer: Any) -> None:
+    """Show a step as its function answers."""
+    if name == "run_step" and event.get("do") == "step":
+        click.echo(f"  {render.named(answer['status'], 15)} {event['step']}")
+
+
 def _steps(stage: Stage, path: Path, delivered: Delivered) -> Iterator[str]:
     replayed = report(stage, path.name, delivered)
-    yield render.heading("\nThe state machine runs")
+    yield render.heading("\nWhat was done")
     for remediation in replayed.remediations:
         yield from render.remediation_lines(remediation)
     yield f"  decision: {render.named(replayed.decision)}"
@@ -114,11 +123,12 @@ def _compared(
     before: list[dict[str, Any]], after: list[dict[str, Any]], title: str = "Before and after"
 ) -> Iterator[str]:
     yield render.heading(f"\n{title}")
+    then = {row["what"]: row["state"] for row in before}
     now = {row["what"]: row["state"] for row in after}
-    for row in before:
-        state = now.get(row["what"], "gone")
-        same = "unchanged" if state == row["state"] else f"-> {render.shown(str(state), 70)}"
-        yield f"  {render.shown(row['what'], 50)}: {render.shown(str(row['state']), 70)} {same}"
+    for what in dict.fromkeys([*then, *now]):
+        was, state = then.get(what, "absent"), now.get(what, "gone")
+        same = "unchanged" if state == was else f"-> {render.shown(str(state), 70)}"
+        yield f"  {render.shown(what, 70)}: {render.shown(str(was), 70)} {same}"
 
 
 def _audit(stage: Stage, identity: str) -> Iterator[str]:

@@ -120,7 +120,12 @@ def snake(name: str) -> str:
 
 def writes(call: CallInfo) -> bool:
     """Say whether a recorded call changes something that an action is about."""
-    return call.service not in SUPPORT and not call.operation.startswith(READS)
+    return own(call) and not call.operation.startswith(READS)
+
+
+def own(call: CallInfo) -> bool:
+    """Say whether a call is an action's: made in its step's session, or at home and no record."""
+    return (call.session_name or "").startswith("firebreak-") or call.service not in SUPPORT
 
 
 def ask(identity: str, request: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,10 +17,10 @@ GROUP = "firebreak-replay-blocklist"
 FORWARD, PASS = "aws:forward_to_sfe", "aws:pass"
 
 
-def policy(session: boto3.Session, name: str = "edge", **document: Any) -> str:
+def policy(session: boto3.Session, **document: Any) -> str:
     """Make a firewall policy that forwards everything to stateful rules, and return its ARN."""
     made = session.client("network-firewall").create_firewall_policy(
-        FirewallPolicyName=name,
+        FirewallPolicyName="edge",
         FirewallPolicy={
             "StatelessDefaultActions": [FORWARD],
             "StatelessFragmentDefaultActions": [FORWARD],

@@ -9,6 +9,7 @@ import boto3
 import pytest
 
 from chalicelib import network_acl
+from chalicelib.quotas import RULES_PER_NETWORK_ACL
 from tests.actions.drive import applied
 
 REMOTE, OTHER, REMOTE_6 = "198.51.100.7/32", "203.0.113.9/32", "2001:db8::7/128"
@@ -116,7 +117,7 @@ def several_acls(session: boto3.Session) -> dict[str, Any]:
 
 
 def denied_already(session: boto3.Session) -> dict[str, Any]:
-    """Make an instance whose network ACL denies the network in one direction, and late in the other."""
+    """Make an instance whose network ACL denies the network one way, and too late the other."""
     subnet_id = subnet(session, network(session))
     acl_id = acl_of(session, subnet_id)["NetworkAclId"]
     entry(session, acl_id, 50, "deny", REMOTE)
@@ -272,7 +273,7 @@ def test_a_full_acl_is_found_out_before_anything_is_changed(account: boto3.Sessi
     """AWS's own last entry counts towards the quota."""
     params = one_subnet(account)
     acl_id = first_acl(account, params)
-    for number in range(200, 200 + network_acl.QUOTA - 2):
+    for number in range(200, 200 + RULES_PER_NETWORK_ACL[1] - 2):
         entry(account, acl_id, number, "allow", egress=True)
 
     run = applied("deny_in_network_acl", account, **params)

@@ -8,7 +8,8 @@ from typing import Any
 import boto3
 import pytest
 
-from chalicelib.ingress import QUOTA, is_world
+from chalicelib.ingress import is_world
+from chalicelib.quotas import RULES_PER_SECURITY_GROUP
 from tests.actions.drive import applied
 
 WORLD, WORLD_6 = "0.0.0.0/0", "::/0"
@@ -101,11 +102,23 @@ def every_port(session: boto3.Session) -> dict[str, Any]:
     return {"group_id": group_id}
 
 
+def nearly_full(session: boto3.Session) -> dict[str, Any]:
+    """Make a group with room for the rules of one split, of which two ports need one."""
+    params = full(session)
+    ec2 = session.client("ec2")
+    shown = ec2.describe_security_group_rules(
+        Filters=[{"Name": "group-id", "Values": [params["group_id"]]}]
+    )["SecurityGroupRules"]
+    narrow = [each["SecurityGroupRuleId"] for each in shown if each.get("FromPort", -1) >= 1000]
+    ec2.revoke_security_group_ingress(GroupId=params["group_id"], SecurityGroupRuleIds=narrow[:2])
+    return params | {"ports": [22, 25]}
+
+
 def full(session: boto3.Session) -> dict[str, Any]:
     """Make a group without room for the rules of a split."""
     group_id = group(session)
     admit(session, group_id, 20, 30, description="a range")
-    for port in range(1000, 1000 + QUOTA - 1):
+    for port in range(1000, 1000 + RULES_PER_SECURITY_GROUP[1] - 1):
         admit(session, group_id, port, port, "192.0.2.0/24")
     return {"group_id": group_id, "ports": [22]}
 
@@ -130,6 +143,7 @@ SCENES: dict[str, Scene] = {
         halves,
         all_protocols,
         every_port,
+        nearly_full,
         full,
         nothing_open,
     )
@@ -190,8 +204,8 @@ def test_a_range_is_split(account: boto3.Session) -> None:
     assert ranges(account, params["group_id"], WORLD_6) == [(20, 21)]
     assert run.facts["kept"] == [
         "tcp 20-21 from 0.0.0.0/0",
-        "tcp 23-30 from 0.0.0.0/0",
         "tcp 20-21 from ::/0",
+        "tcp 23-30 from 0.0.0.0/0",
     ]
     first = rules(account, params["group_id"])[0]
     assert first[4] == "a range"
@@ -219,7 +233,7 @@ def test_several_ports_of_one_rule(account: boto3.Session) -> None:
     assert ranges(account, params["group_id"]) == [(0, 21), (24, 3388), (3390, 65534)]
 
 
-@pytest.mark.parametrize("scene", [open_ssh, range_with_ssh, several_ports, full])
+@pytest.mark.parametrize("scene", [open_ssh, range_with_ssh, several_ports, nearly_full])
 def test_undo_makes_every_rule_again(account: boto3.Session, scene: Scene) -> None:
     """After undo the group has the rules it had, with descriptions and tags."""
     params = scene(account)
@@ -326,6 +340,15 @@ def test_a_full_group_loses_the_whole_rule(account: boto3.Session) -> None:
     assert run.facts["revoked"] == ["tcp 20-30 from 0.0.0.0/0"]
 
 
+def test_a_group_that_fills_up(account: boto3.Session) -> None:
+    """The second port closes the part it is in whole, when there is no room for another split."""
+    params = nearly_full(account)
+
+    applied("revoke_open_ingress", account, **params)
+
+    assert ranges(account, params["group_id"]) == [(20, 21)]
+
+
 def test_prefix_lists_and_groups_stay(account: boto3.Session) -> None:
     """Rules for prefix lists and other groups are not judged, and the lists are told."""
     params = open_ssh(account)
@@ -378,6 +401,6 @@ def test_a_group_that_does_not_exist(account: boto3.Session) -> None:
         ("2001:db8::/32", False),
     ],
 )
-def test_what_the_world_is(cidr: str, wide: bool) -> None:  # noqa: FBT001
+def test_what_the_world_is(cidr: str, wide: bool) -> None:
     """The world is what AWS calls public: wider than /8 or /32, and not private."""
     assert is_world(cidr) is wide

@@ -138,3 +138,14 @@ def test_kill_at_the_engines_own_call_is_a_service_error(
     cloud.inject = kill
     ended = cloud.wait(start({"Only": task("f")}))
     assert (ended["status"], ended["error"]) == ("FAILED", "Lambda.ServiceException")
+
+
+def test_recording_holds_the_calls_of_a_block(cloud: Cloud) -> None:
+    """What was called before or after the block is not in it."""
+    client = boto3.client("sqs")
+    client.list_queues()
+    with cloud.recording() as made:
+        client.create_queue(QueueName="q")
+    client.list_queues()
+    assert [call.operation for call in made] == ["CreateQueue"]
+    assert len(cloud.calls) == 3

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import logging
-import os
-
 import boto3
 import pytest
-from botocore.client import BaseClient
 
 from firebreak.cloud import Cloud
 from tests.cloud.conftest import HOME, MEMBER
@@ -32,32 +28,6 @@ def test_sessions_act_in_their_region(cloud: Cloud) -> None:
     cloud.session(region="eu-west-1").client("sqs").create_queue(QueueName="q")
     assert "QueueUrls" in cloud.session(region="eu-west-1").client("sqs").list_queues()
     assert "QueueUrls" not in cloud.session().client("sqs").list_queues()
-
-
-def test_world_begins_empty() -> None:
-    """Nothing of one world is seen in the next, even by a client made before."""
-    with Cloud():
-        client = boto3.client("sqs")
-        client.create_queue(QueueName="q")
-    with Cloud():
-        assert "QueueUrls" not in client.list_queues()
-
-
-def test_leaving_restores_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Environment, default session, logging and botocore are as before."""
-    monkeypatch.setenv("AWS_PROFILE", "mine")
-    before = (dict(os.environ), boto3.DEFAULT_SESSION, BaseClient._make_api_call)
-    level = logging.getLogger("moto").level
-    with Cloud():
-        assert "AWS_PROFILE" not in os.environ
-    assert (dict(os.environ), boto3.DEFAULT_SESSION, BaseClient._make_api_call) == before
-    assert logging.getLogger("moto").level == level
-
-
-def test_there_is_one_world_at_a_time(cloud: Cloud) -> None:
-    """A second world is refused: moto's state belongs to the process."""
-    with pytest.raises(RuntimeError, match="one at a time"), Cloud():
-        pass
 
 
 def test_operation_that_is_not_embedded_stays_in_the_process(cloud: Cloud) -> None:

@@ -12,8 +12,14 @@ _COMPARED = ("Equals", "GreaterThan", "GreaterThanEquals", "LessThan", "LessThan
 _ORDERED = [f"{kind}{how}" for kind in ("String", "Numeric", "Timestamp") for how in _COMPARED]
 _PRESENCE = ("IsBoolean", "IsNull", "IsNumeric", "IsPresent", "IsString", "IsTimestamp")
 OPERATORS = frozenset(
-    [*_ORDERED, *(f"{name}Path" for name in _ORDERED), *_PRESENCE]
-    + ["BooleanEquals", "BooleanEqualsPath", "StringMatches"]
+    [
+        *_ORDERED,
+        *(f"{name}Path" for name in _ORDERED),
+        *_PRESENCE,
+        "BooleanEquals",
+        "BooleanEqualsPath",
+        "StringMatches",
+    ]
 )
 _COMBINED = ("And", "Or", "Not")
 

@@ -74,7 +74,9 @@ def rules_of(document: Mapping[str, Any]) -> list[str]:
 
 def check_group(document: Mapping[str, Any], capacity: int) -> int:
     """Return how much of its capacity a stateful group needs. Raise where that is too much."""
-    needed = len(rules_of(document))
+    source = document.get("RulesSource") or {}
+    listed = (source.get("RulesSourceList") or {}).get("Targets") or []
+    needed = len(rules_of(document)) + len(source.get("StatefulRules") or []) + len(listed)
     if needed > capacity:
         raise invalid(f"capacity exceeded, requested: {needed}, allowed: {capacity}")
     return needed
@@ -127,7 +129,7 @@ class Kind:
         self.api = api
         self.backend = api.networkfirewall_backend
         self.all: dict[str, dict[str, Resource]] = vars(self.backend).setdefault("firebreak", {})
-        self.own = self.all.setdefault(self.word, {})
+        self.own: dict[str, Resource] = self.all.setdefault(self.word, {})
 
     def given(self, name: str) -> Any:
         """Return a parameter of the request."""
@@ -177,8 +179,7 @@ class Kind:
         }
         document = self.given(self.document)
         self.measure(document, response)
-        self.own[arn] = Resource(document, response, tags=self.given("Tags") or [])
-        return self.answer(self.own[arn], with_document=False)
+        return self.keep(arn, Resource(document, response, tags=self.given("Tags") or []))
 
     def describe(self) -> ActionResult:
         """Return a resource."""
@@ -193,9 +194,13 @@ class Kind:
         response = {k: v for k, v in resource.response.items() if k not in FIELDS}
         response |= {key: self.given(key) for key in FIELDS if self.given(key)}
         self.measure(document, response)
-        arn = self.arn()
-        self.own[arn] = Resource(document, response, tags=resource.tags)
-        return self.answer(self.own[arn], with_document=False)
+        return self.keep(self.arn(), Resource(document, response, tags=resource.tags))
+
+    def keep(self, arn: str, resource: Resource) -> ActionResult:
+        """Keep a resource, unless the request was only to find out whether it could be."""
+        if not self.given("DryRun"):
+            self.own[arn] = resource
+        return self.answer(resource, with_document=False)
 
     def delete(self) -> ActionResult:
         """Delete a resource that nothing refers to."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-import datetime
+import datetime as dt
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -99,7 +99,7 @@ class Branches:
     def _abandon(self, env: Any, frames: list[Any]) -> None:
         """Stop what still runs beside a failure, and wake what waits there."""
         for frame in frames:
-            frame.set_stop(stop_date=datetime.datetime.now(tz=datetime.UTC), cause=None, error=None)
+            frame.set_stop(stop_date=dt.datetime.now(tz=dt.UTC), cause=None, error=None)
             env.close_frame(frame)
         self._context.tokens.wake_dead(self._context.running().activity)
 

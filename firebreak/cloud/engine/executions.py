@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import json
 import uuid
 from collections.abc import Callable
@@ -20,9 +20,8 @@ from moto.stepfunctions.responses import StepFunctionResponse
 
 from firebreak.cloud.engine.context import Context, Running
 from firebreak.cloud.engine.limits import MAX_PAYLOAD_BYTES
-from firebreak.cloud.patching import Patch, as_method
 from firebreak.cloud.engine.tokens import TaskToken
-
+from firebreak.cloud.patching import Patch, as_method
 
 _NOT_IN_NAMES = frozenset(' \t\n\r<>{}[]?*"#%\\^|~`$&,;:/')
 _AT_MOST = "failed to satisfy constraint: Member must have length less than or equal to {}"
@@ -89,7 +88,7 @@ class Executions:
             "detail-type": "Step Functions Execution Status Change",
             "source": "aws.states",
             "account": running.account,
-            "time": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "time": dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             "region": running.region,
             "resources": [running.arn],
             "detail": _status_detail(execution),
@@ -108,7 +107,7 @@ class Executions:
         self._context.tokens.wake_dead(running.activity)
 
     def _stop(self, running: Running, error: str | None, cause: str | None) -> None:
-        now = datetime.datetime.now(tz=datetime.UTC)
+        now = dt.datetime.now(tz=dt.UTC)
         self._halt(running, lambda env: env.set_stop(stop_date=now, cause=cause, error=error))
 
     def _stop_execution(self, response: Any) -> ActionResult:
@@ -117,7 +116,7 @@ class Executions:
         if execution.status == "RUNNING":
             execution.error = response._get_param("error")
             execution.cause = response._get_param("cause")
-            execution.stop_date = datetime.datetime.now(tz=datetime.UTC)
+            execution.stop_date = dt.datetime.now(tz=dt.UTC)
             self._stop(self._context.executions[arn], execution.error, execution.cause)
         return ActionResult({"stopDate": execution.stop_date})
 
@@ -219,5 +218,5 @@ def _status_detail(execution: Any) -> dict[str, Any]:
     }
 
 
-def _milliseconds(moment: datetime.datetime | None) -> int | None:
+def _milliseconds(moment: dt.datetime | None) -> int | None:
     return None if moment is None else int(moment.timestamp() * 1000)

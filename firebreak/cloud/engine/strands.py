@@ -1,4 +1,4 @@
-"""Count the threads of one execution that can still move, so that waiting for it needs no polling."""
+"""Count the threads of an execution that can still move: waiting for it needs no polling."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ class Tasks:
             *(Patch(module, "boto_client_for", self.client) for module in _client_modules()),
         ]
 
-    def client(self, region: str, service: str, state_credentials: object = None) -> Any:
+    def client(self, region: str, service: str, state_credentials: object = None) -> Any:  # noqa: ARG002 - as the engine calls it
         """Return a client of the account the calling execution is in."""
         return self._client_for(self._context.running().account, region, service)
 
@@ -68,7 +68,7 @@ class Tasks:
         frame.stack = copy.deepcopy(env.stack)
         try:
             state._eval_execution(frame)
-        except (Exception, ProcessKilled) as error:
+        except (Exception, ProcessKilled) as error:  # noqa: BLE001 - it is raised again
             self._close(env, frame)
             if not env.is_running():
                 raise Stopped from None
@@ -86,7 +86,7 @@ class Tasks:
 
     # --- time ---
 
-    def wait_interval(self, function: object, env: Any, wait_seconds: float) -> None:
+    def wait_interval(self, function: object, env: Any, wait_seconds: float) -> None:  # noqa: ARG002 - as the engine calls it
         """Let a Wait state's time pass at once."""
         self._context.pass_time(env.next_state_name, wait_seconds)
 
@@ -113,7 +113,7 @@ class Tasks:
         env: Any,
         timeout_seconds: int,
         callback_endpoint: Any,
-        heartbeat_endpoint: object,
+        heartbeat_endpoint: object,  # noqa: ARG002 - as the engine calls it
     ) -> Any:
         """Wait for a task token's outcome; time alone never ends the wait."""
         token = self._context.tokens.get(callback_endpoint.callback_id)

@@ -1,58 +1,102 @@
-"""Where moto is more lenient than AWS: one module per service, each check beside its citation.
+"""Where moto is more lenient than AWS: modules per service, each correction beside its citation.
 
-A check is called under the lock with the call and its principal, and raises Refusal. A module is
-imported when its service is first called, so that a world that never uses EC2 never loads it.
+A check is called under the lock with the call and its principal, and raises Refusal; a follow-up
+is called with the response too, and puts right what moto made of the call. A module is imported
+when its service is first called in a world, so that a world that never uses EC2 never loads it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
 from typing import Any
 
-from firebreak.cloud.calls import CallInfo, Check
+from firebreak.cloud.calls import CallInfo, Check, FollowUp
 from firebreak.cloud.identity import Principal
-
-Checks = dict[str, list[Check]]
+from firebreak.cloud.patching import Patch
 
 EVERY = "*"
 
-MODULES = {
-    "events": "events",
-    "s3": "s3",
-    "sts": "sts",
+MODULES: dict[str, tuple[str, ...]] = {
+    "autoscaling": ("autoscaling",),
+    "ec2": ("ec2_identifiers", "ec2_groups", "ec2_instances", "ec2_network_acls"),
+    "elbv2": ("elbv2",),
+    "events": ("events",),
+    "iam": ("iam_policies", "iam_roles"),
+    "lambda": ("lambdas",),
+    "s3": ("s3",),
+    "sns": ("sns",),
+    "stepfunctions": ("stepfunctions",),
+    "sts": ("sts",),
 }
 
 
-def check(info: CallInfo, principal: Principal) -> None:
-    """Apply every check there is for a call."""
-    checks = checks_of(info.service)
-    for each in (*checks.get(EVERY, ()), *checks.get(info.operation, ())):
-        each(info, principal)
+@dataclass
+class Corrections:
+    """The corrections of one module, by operation."""
 
+    checks: dict[str, list[Check]] = field(default_factory=dict)
+    follow_ups: dict[str, list[FollowUp]] = field(default_factory=dict)
+    patches: Callable[[], list[Patch]] = list
 
-@cache
-def checks_of(service: str) -> Checks:
-    """Return the checks of a service by operation."""
-    name = MODULES.get(service)
-    if name is None:
-        return {}
-    module: Any = import_module(f"{__name__}.{name}")
-    checks: Checks = module.CHECKS
-    return checks
+    def refuses(self, *operations: str) -> Callable[[Check], Check]:
+        """Register a function that refuses some of an operation's calls."""
 
-
-def registry() -> tuple[Checks, Callable[..., Callable[[Check], Check]]]:
-    """Return an empty table of checks and the decorator that fills it."""
-    checks: Checks = {}
-
-    def refuses(*operations: str) -> Callable[[Check], Check]:
         def register(function: Check) -> Check:
             for operation in operations:
-                checks.setdefault(operation, []).append(function)
+                self.checks.setdefault(operation, []).append(function)
             return function
 
         return register
 
-    return checks, refuses
+    def follows(self, *operations: str) -> Callable[[FollowUp], FollowUp]:
+        """Register a function that puts right what moto made of an operation."""
+
+        def register(function: FollowUp) -> FollowUp:
+            for operation in operations:
+                self.follow_ups.setdefault(operation, []).append(function)
+            return function
+
+        return register
+
+    def replaces(self, function: Callable[[], list[Patch]]) -> Callable[[], list[Patch]]:
+        """Register what is replaced inside moto's own model of the service."""
+        self.patches = function
+        return function
+
+
+class Strictness:
+    """The corrections of a world: those of a service are put in place at its first call."""
+
+    def __init__(self, apply: Callable[[Iterable[Patch]], None]) -> None:
+        self._apply = apply
+        self._met: dict[str, tuple[Corrections, ...]] = {}
+
+    def check(self, info: CallInfo, principal: Principal) -> None:
+        """Refuse what AWS refuses."""
+        for each in self._of(info.service):
+            for check in (*each.checks.get(EVERY, ()), *each.checks.get(info.operation, ())):
+                check(info, principal)
+
+    def follow_up(self, info: CallInfo, response: Any) -> None:
+        """Put right what moto made of a call."""
+        for each in self._of(info.service):
+            for follow_up in each.follow_ups.get(info.operation, ()):
+                follow_up(info, response)
+
+    def _of(self, service: str) -> tuple[Corrections, ...]:
+        if service not in self._met:
+            self._met[service] = corrections_of(service)
+            for each in self._met[service]:
+                self._apply(each.patches())
+        return self._met[service]
+
+
+@cache
+def corrections_of(service: str) -> tuple[Corrections, ...]:
+    """Return the corrections of a service."""
+    names = MODULES.get(service, ())
+    modules: list[Any] = [import_module(f"{__name__}.{name}") for name in names]
+    return tuple(module.CORRECTIONS for module in modules)

@@ -7,15 +7,15 @@ from typing import Any
 
 from firebreak.cloud.calls import CallInfo, Refusal
 from firebreak.cloud.identity import Principal
-from firebreak.cloud.strict import registry
+from firebreak.cloud.strict import Corrections
 
-CHECKS, refuses = registry()
+CORRECTIONS = Corrections()
 
 MAX_ENTRIES = 10
 MAX_ENTRY_BYTES = 1_048_576  # 256 KB until January 2026
 
 
-@refuses("PutEvents")
+@CORRECTIONS.refuses("PutEvents")
 def size_of_request(info: CallInfo, principal: Principal) -> None:
     """Refuse more than ten entries, and an entry that is too large.
 

@@ -11,12 +11,12 @@ from firebreak.cloud.calls import CallInfo
 from firebreak.cloud.identity import Principal
 from firebreak.cloud.policy import Decision, Request, evaluate, names
 from firebreak.cloud.resources import resources
-from firebreak.cloud.strict import EVERY, registry
+from firebreak.cloud.strict import EVERY, Corrections
 
-CHECKS, refuses = registry()
+CORRECTIONS = Corrections()
 
 
-@refuses(EVERY)
+@CORRECTIONS.refuses(EVERY)
 def owner_of_bucket(info: CallInfo, principal: Principal) -> None:
     """Refuse another account's bucket unless its policy names the caller; obey its denials.
 

@@ -10,9 +10,9 @@ from firebreak.cloud.authorization import denied, request_context
 from firebreak.cloud.calls import CallInfo, Refusal
 from firebreak.cloud.identity import Principal
 from firebreak.cloud.policy import Context, Request, applies, names
-from firebreak.cloud.strict import registry
+from firebreak.cloud.strict import Corrections
 
-CHECKS, refuses = registry()
+CORRECTIONS = Corrections()
 
 ROLE_ARN = re.compile(r"arn:aws:iam::(\d{12}):role/[\w+=,.@/-]{1,576}")
 SESSION_NAME = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)
@@ -20,7 +20,7 @@ MAX_POLICY_CHARACTERS = 2048
 MAX_CHAINED_SECONDS = 3600
 
 
-@refuses("AssumeRole")
+@CORRECTIONS.refuses("AssumeRole")
 def parameters(info: CallInfo, principal: Principal) -> None:
     """Refuse malformed ARNs, session names, durations and session policies.
 
@@ -60,7 +60,7 @@ def _invalid(name: str, value: str) -> Refusal:
     return Refusal("ValidationError", message)
 
 
-@refuses("AssumeRole")
+@CORRECTIONS.refuses("AssumeRole")
 def trust(info: CallInfo, principal: Principal) -> None:
     """Refuse a role that does not exist, or whose trust policy does not admit the caller.
 

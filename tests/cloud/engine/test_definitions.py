@@ -17,7 +17,7 @@ GOOD: dict[str, Any] = {"StartAt": "A", "States": {"A": {"Type": "Succeed"}}}
 
 def test_bad_definition_cannot_be_created(cloud: Cloud) -> None:
     """CreateStateMachine refuses it as InvalidDefinition and says where the problem is."""
-    with pytest.raises(ClientError, match="InvalidDefinition.*there is no state 'Nowhere'"):
+    with pytest.raises(ClientError, match=r"InvalidDefinition.*there is no state 'Nowhere'"):
         cloud.create_state_machine("m", BAD)
     assert boto3.client("stepfunctions").list_state_machines()["stateMachines"] == []
 
@@ -34,7 +34,7 @@ def test_bad_definition_cannot_replace_a_good_one(cloud: Cloud) -> None:
 
 def test_definition_is_json(cloud: Cloud) -> None:
     """Text that is not JSON is InvalidDefinition."""
-    with pytest.raises(ClientError, match="InvalidDefinition.*INVALID_JSON"):
+    with pytest.raises(ClientError, match=r"InvalidDefinition.*INVALID_JSON"):
         boto3.client("stepfunctions").create_state_machine(
             name="m", definition="{", roleArn="arn:aws:iam::111122223333:role/r"
         )

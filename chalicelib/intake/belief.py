@@ -1,0 +1,43 @@
+"""Whose events are believed, and of which accounts they may speak."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from chalicelib.errors import Rejected
+from chalicelib.finding import Finding
+from chalicelib.settings import Settings
+
+OWN = "firebreak."
+DEEPEST = 100  # levels; AWS's events have some twenty, and Python's recursion ends at a thousand
+
+
+def believe(settings: Settings, envelope: Mapping[str, Any], finding: Finding) -> None:
+    """Raise Rejected where an event speaks of an account that it may not speak of."""
+    sender, source = str(envelope.get("account", "")), str(envelope.get("source", ""))
+    if source.startswith(OWN):
+        if sender != settings.home_account:
+            raise Rejected("account", f"{source} is believed only from the security account")
+    elif sender not in (finding.account, *settings.administrators):
+        reason = f"{sender or 'nobody'} may not speak for account {finding.account}"
+        raise Rejected("account", f"{reason}; only an administrator of {source} may")
+    allowed = (*settings.accounts, settings.home_account)
+    if "*" not in allowed and finding.account not in allowed:
+        raise Rejected("detail.accountId", f"account {finding.account} is not one of ours")
+
+
+def too_deep(value: Any) -> bool:
+    """Say whether a JSON value is nested deeper than any event of AWS's."""
+    level = [value]
+    for _ in range(DEEPEST):
+        level = [inner for outer in level for inner in _inside(outer)]
+        if not level:
+            return False
+    return True
+
+
+def _inside(value: Any) -> Iterable[Any]:
+    if isinstance(value, Mapping):
+        return value.values()
+    return value if isinstance(value, list) else ()

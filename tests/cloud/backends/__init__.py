@@ -1,0 +1,1 @@
+"""Tests of the services moto does not have."""
