@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -200,44 +201,65 @@ def closings(
 ) -> tuple[list[Closing], list[Rule]]:
     """Return what must be closed, in order, and the rules for networks that stand then. Pure.
 
-    `most` is the quota of rules: where a split would pass it, the whole rule is closed.
+    `most` is the quota of rules: a rule whose parts would pass it is closed whole.
     """
     rules = network_rules(shown)
-    found = [Closing(each) for each in rules if _whole(each, protocols, ports)]
-    standing = [each for each in rules if not _whole(each, protocols, ports)]
-    others = len(shown) - len(rules)
+    whole = _whole(rules, protocols, ports, most - len(shown) + len(rules))
+    found = [Closing(each) for each in whole]
+    standing = [each for each in rules if each not in whole]
     for port in sorted(set(ports or ())):
-        for split in _of_port(standing, protocols, port):
-            room = most - others - sum(_alike(each, split.rule) for each in standing)
-            fits = len(_new(split, standing)) <= max(room, 0)
-            closing = split if fits else Closing(split.rule)
+        for closing in _of_port(standing, protocols, port):
             found.append(closing)
             kept = [each for each in standing if each != closing.rule]
-            standing = [*kept, *_new(closing, standing)]
+            known = [_traffic(each) for each in standing]
+            new = [each for each in closing.rest.values() if _traffic(each) not in known]
+            standing = [*kept, *new]
     return found, standing
-
-
-def _alike(rule: Rule, other: Rule) -> bool:
-    """Say whether two rules count towards the same quota: it is per address family."""
-    return (":" in rule.cidr) == (":" in other.cidr)
-
-
-def _new(closing: Closing, standing: Iterable[Rule]) -> list[Rule]:
-    known = [_traffic(each) for each in standing]
-    return [each for each in closing.rest.values() if _traffic(each) not in known]
 
 
 def _traffic(rule: Rule) -> tuple[str, str, int, int]:
     return rule.protocol, rule.cidr, rule.low, rule.high
 
 
-def _whole(rule: Rule, protocols: Collection[str], ports: Sequence[int] | None) -> bool:
-    if rule.protocol not in protocols or not is_world(rule.cidr):
-        return False
-    if ports is None or rule.protocol == ALL:
-        return True
-    named = sum(rule.low <= port <= rule.high for port in set(ports))
-    return rule.protocol in WITH_PORTS and named == rule.high - rule.low + 1
+def _whole(
+    rules: Sequence[Rule], protocols: Collection[str], ports: Sequence[int] | None, most: int
+) -> list[Rule]:
+    """Return the rules that are closed whole: nothing is left of them, or nothing can be kept.
+
+    The quota is per address family. A split makes the parts before it takes the rule away.
+    """
+    whole: list[Rule] = []
+    count = Counter(":" in each.cidr for each in rules)
+    for rule in rules:
+        if rule.protocol not in protocols or not is_world(rule.cidr):
+            continue
+        parts = _parts_left(rule, ports)
+        new = {_traffic(each) for each in parts} - {_traffic(each) for each in rules}
+        family = ":" in rule.cidr
+        if parts == [rule]:
+            continue
+        if not parts or len(new) > max(most - count[family], 0):
+            whole.append(rule)
+        count[family] += (0 if rule in whole else len(new)) - 1
+    return whole
+
+
+def _parts_left(rule: Rule, ports: Sequence[int] | None) -> list[Rule]:
+    """Return what is left of a rule without the ports: itself where it has none of them."""
+    if rule.protocol == ALL or ports is None:
+        return []
+    if rule.protocol not in WITH_PORTS:
+        return [rule]
+    inside = sorted({port for port in ports if rule.covers(port)})
+    if not inside:
+        return [rule]
+    lows = [rule.low, *(port + 1 for port in inside)]
+    highs = [*(port - 1 for port in inside), rule.high]
+    return [
+        replace(rule, low=low, high=high)
+        for low, high in zip(lows, highs, strict=True)
+        if low <= high
+    ]
 
 
 def _of_port(rules: Sequence[Rule], protocols: Collection[str], port: int) -> Iterator[Closing]:
@@ -277,12 +299,6 @@ def revoke(group_id: str, rules: Iterable[Rule]) -> Call:
     """Return the call that revokes rules by id; in a plan, one that is yet to be made has none."""
     ids = [rule.id or placeholder(f"id of {rule}") for rule in rules]
     return Call("ec2", "revoke_security_group_ingress", GroupId=group_id, SecurityGroupRuleIds=ids)
-
-
-def revoke_exactly(group_id: str, rule: Rule) -> Call:
-    """Return the call that revokes a rule by its protocol, ports and network."""
-    permissions = [_permission(replace(rule, description=""))]
-    return Call("ec2", "revoke_security_group_ingress", GroupId=group_id, IpPermissions=permissions)
 
 
 def authorize(group_id: str, rule: Rule) -> Call:

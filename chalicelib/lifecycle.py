@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, replace
 
 from chalicelib import gates, telling
+from chalicelib.actions import actions
 from chalicelib.audit import Entry
 from chalicelib.effect import JSON, canonical_text
 from chalicelib.errors import Busy, Failed
@@ -319,10 +320,17 @@ def _applied(playbook: Playbook, ended: list[StepResult]) -> tuple[str, str]:
         return FAILED, "; ".join(wrong)
     if wrong:
         return PARTLY, "; ".join(wrong)
-    if not any(result.status == "done" for result in ended):
+    if not any(result.status == "done" for result in _containing(ended)):
         reasons = [f"{r.step}: {r.reason}" for r in ended if r.status == NOTHING]
         return NOTHING, "; ".join(reasons) or "no step applied"
     return CONTAINED, ""
+
+
+def _containing(ended: list[StepResult]) -> list[StepResult]:
+    """Return the results of steps that contain; all of them where the playbook only tells."""
+    known = actions()
+    containing = [r for r in ended if r.action in known and known[r.action].contains]
+    return containing or ended
 
 
 def _reached(playbook: Playbook, by_step: Mapping[str, list[StepResult]]) -> list[Step]:

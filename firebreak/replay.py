@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from chalicelib import audit, intake, lifecycle, playbook, sources, store
-from chalicelib.errors import Rejected
+from chalicelib.errors import InvalidPlaybook, Rejected
 from chalicelib.finding import Finding
 from chalicelib.pattern import PatternSet
 from chalicelib.playbook import Playbook
@@ -46,6 +46,7 @@ class Options:
     together: bool = False
     account: str = ""
     rollback: bool = False
+    empty: bool = False  # nothing that the events speak of exists any more
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -90,8 +91,15 @@ class Replayed:
 
 
 def load_playbooks(folder: Path | None) -> Mapping[str, Playbook]:
-    """Return the playbooks to replay with, every one validated. Raise InvalidPlaybook."""
-    return playbook.load(folder or playbook.FOLDER, validate=True)
+    """Return the playbooks to replay with, every one validated but for its examples' files.
+
+    Raise InvalidPlaybook with every problem of every file.
+    """
+    place = folder or playbook.FOLDER
+    problems = [p for p in playbook.problems([place]) if not p.path.startswith("examples[")]
+    if problems:
+        raise InvalidPlaybook(problems)
+    return playbook.load(place)
 
 
 def replay(
@@ -153,13 +161,13 @@ def deliver(stage: Stage, event: EventFile, options: Options) -> Delivered:
     if unreadable:
         return _rejected(stage, value, unreadable)
     if is_log(value):
-        return _log(stage, value)
+        return _log(stage, value, options)
     try:
         reading = sources.read(value)
     except Rejected:
         handled = intake.handle(stage.desk, stage.playbooks, value, "replay")
         return Delivered((), tuple(asdict(each) for each in handled.decisions), ())
-    prepare(stage, (reading,))
+    prepare(stage, (reading,), empty=options.empty)
     envelope = value if "detail-type" in value else reading.envelope
     answers = stage.cloud.emit(dict(envelope))
     settle(stage)
@@ -187,14 +195,14 @@ def is_log(value: Any) -> bool:
     )
 
 
-def _log(stage: Stage, value: Mapping[str, Any]) -> Delivered:
+def _log(stage: Stage, value: Mapping[str, Any], options: Options) -> Delivered:
     """Invoke `ingest_firewall_logs`, and follow what it puts on the bus."""
     from chalicelib.firewall_logs import alert_events, records
 
     alerts = alert_events(records(value).records, HOME, stage.cloud.region)
     readings = [sources.read(_envelope(stage, entry)) for entry in alerts]
     findings = tuple(finding for reading in readings for finding in reading.findings)
-    prepare(stage, readings)
+    prepare(stage, readings, empty=options.empty)
     before = len(stage.answers)
     outcome = _invoke(stage, value)
     settle(stage)
@@ -232,14 +240,15 @@ def _invoke(stage: Stage, value: Mapping[str, Any]) -> dict[str, Any]:
     return outcome if isinstance(outcome, dict) else {}
 
 
-def prepare(stage: Stage, readings: Iterable[Reading]) -> None:
+def prepare(stage: Stage, readings: Iterable[Reading], *, empty: bool = False) -> None:
     """Make the machines that events match, and the accounts and resources they speak of."""
     patterns = PatternSet({name: each.match for name, each in stage.playbooks.items()})
     for reading in readings:
         stage.provide_machines(patterns.matching(reading.envelope))
         for finding in reading.findings:
             stage.admit_account(finding.account)
-            scene.make(stage.cloud, finding)
+            if not empty:
+                scene.make(stage.cloud, finding)
 
 
 def settle(stage: Stage) -> None:

@@ -27,7 +27,6 @@ from chalicelib.ingress import (
     reopen_port,
     rest_open,
     revoke,
-    revoke_exactly,
     rule_open,
     shown_rules,
 )
@@ -79,7 +78,7 @@ def revoke_open_ingress(
     /32 (IPv6) that are not private. A rule of several ports is split: rules for the ports beside
     the closed ones are made first, so that at no time anything else is cut off. A rule for all
     protocols is revoked whole, since what is left of it cannot be written as rules; leave `all` out
-    of `protocols` to keep such rules, and see the fact `still_open`. So is a rule whose split would
+    of `protocols` to keep such rules, and see the fact `still_open`. So is a rule whose parts would
     pass the quota of rules. Without `ports`, all rules of the protocols are revoked whole.
 
     Rules for prefix lists (fact `prefix_lists`: those that admit one of the ports, unjudged) and
@@ -148,7 +147,7 @@ def _whole(group_id: str, rule: Rule) -> Change:
     return Change(
         probe=rule_open(group_id=group_id, **exact),
         want=None,
-        do=revoke(group_id, [rule]) if rule.id else revoke_exactly(group_id, rule),
+        do=revoke(group_id, [rule]),
         undo=authorize(group_id, rule),
     )
 

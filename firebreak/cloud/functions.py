@@ -16,9 +16,8 @@ from firebreak.cloud.lambdas import Function, Handler, Result, killed
 from firebreak.cloud.patching import Patch
 from firebreak.cloud.queues import send_to_queue
 
-ASYNC_RETRIES = (
-    2  # https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
-)
+# https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
+ASYNC_RETRIES = 2
 
 
 @dataclass(frozen=True)

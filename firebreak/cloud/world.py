@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from types import TracebackType
 from typing import Any, Self
 
@@ -12,13 +14,15 @@ from moto.core.botocore_stubber import BotocoreStubber
 from firebreak.cloud import backends, dispatch
 from firebreak.cloud.authorization import check_authorized
 from firebreak.cloud.calls import CallInfo, Calls
-from firebreak.cloud.functions import Functions
-from firebreak.cloud.identity import Identities
+from firebreak.cloud.functions import FailedDelivery, Functions
+from firebreak.cloud.identity import Document, Identities
+from firebreak.cloud.lambdas import Handler
 from firebreak.cloud.patching import Patch, Patches
 from firebreak.cloud.process import taken_over
-from firebreak.cloud.rules import Rules
+from firebreak.cloud.rules import Event, Rules
 from firebreak.cloud.sessions import Sessions, credentials
 from firebreak.cloud.strict import Strictness
+from firebreak.cloud.strict.events import MAX_ENTRY_BYTES
 
 
 class Cloud:
@@ -93,3 +97,128 @@ class Cloud:
     def session(self, account: str | None = None, region: str | None = None) -> boto3.Session:
         """Return an administrator's session in an account (the home account by default)."""
         return self._sessions.get(account or self.home_account, region or self.region)
+
+    # --- functions and rules ---
+
+    def add_function(
+        self,
+        name: str,
+        handler: Handler,
+        role_policy: Document | None = None,
+        *,
+        role_name: str | None = None,
+        timeout: int = 60,
+        memory: int = 256,
+    ) -> str:
+        """Create a Lambda function of the home account that runs `handler`; return its ARN.
+
+        With a `role_policy`, the calls the handler makes with its default credentials are
+        limited to it, as the function's role would limit them.
+        """
+        return self._functions.add(name, handler, role_policy, role_name, timeout, memory)
+
+    def add_rule(
+        self,
+        name: str,
+        pattern: Mapping[str, Any],
+        function_name: str,
+        state: str = "ENABLED",
+        *,
+        dead_letter_arn: str | None = None,
+    ) -> str:
+        """Put a rule on the home account's default bus, with a function as target."""
+        arn = f"arn:aws:lambda:{self.region}:{self.home_account}:function:{function_name}"
+        client = self.session().client("events")
+        return self._rules.add(client, name, pattern, arn, state, dead_letter_arn)
+
+    def emit(
+        self, event: Event, account: str | None = None, region: str | None = None
+    ) -> list[Any]:
+        """Deliver an event as AWS itself does, on a default bus; return what handlers returned.
+
+        A handler that failed (after its retries) returns its error report.
+        """
+        text = json.dumps(event, separators=(",", ":"), ensure_ascii=False)
+        if len(text.encode()) > MAX_ENTRY_BYTES:
+            raise ValueError(f"EventBridge carries events of up to {MAX_ENTRY_BYTES} bytes")
+        from moto.events.models import events_backends
+
+        backend = events_backends[account or self.home_account][region or self.region]
+        return [result.value for result in self._rules.deliver(backend, "default", event)]
+
+    def add_finding(
+        self, finding: Mapping[str, Any], account: str | None = None, region: str | None = None
+    ) -> str:
+        """Keep a GuardDuty finding (the detail of its event); return the id of its detector."""
+        from firebreak.cloud.backends import guardduty
+
+        return guardduty.add_finding(account or self.home_account, region or self.region, finding)
+
+    @property
+    def failed_deliveries(self) -> list[FailedDelivery]:
+        """Return the events that were not processed, after every retry."""
+        return self._functions.failed_deliveries
+
+    # --- state machines ---
+
+    def create_state_machine(self, name: str, definition: Mapping[str, Any]) -> str:
+        """Create a Standard state machine in the home account; return its ARN."""
+        client = self.session().client("stepfunctions")
+        created = client.create_state_machine(
+            name=name,
+            definition=json.dumps(definition),
+            roleArn=f"arn:aws:iam::{self.home_account}:role/states",
+            type="STANDARD",
+        )
+        return str(created["stateMachineArn"])
+
+    def wait(self, execution_arn: str, timeout: float = 60.0) -> dict[str, Any]:
+        """Wait until an execution has ended, or only waits for tokens; return its description."""
+        if not self._engine.wait(execution_arn, timeout):
+            raise TimeoutError(f"{execution_arn} still moves after {timeout} s")
+        client = self.session(region=execution_arn.split(":")[3]).client("stepfunctions")
+        return dict(client.describe_execution(executionArn=execution_arn))
+
+    def expire_tasks(self) -> int:
+        """Let every waiting task that has a TimeoutSeconds time out; return how many did."""
+        return self._engine.executions.expire_tasks()
+
+    def time_out(self, execution_arn: str) -> None:
+        """Let the TimeoutSeconds of a whole execution run out."""
+        self._engine.executions.time_out(execution_arn)
+
+    @property
+    def waited(self) -> list[tuple[str, float]]:
+        """Return the (state, seconds) that waits, retry intervals and timeouts would have taken."""
+        return self._engine.context.waited
+
+    @property
+    def executions(self) -> list[str]:
+        """Return the ARNs of every execution started, in order."""
+        return list(self._engine.context.executions)
+
+    # --- calls ---
+
+    @property
+    def calls(self) -> list[CallInfo]:
+        """Return every AWS API call made so far."""
+        return self._calls.recorded
+
+    @contextmanager
+    def recording(self) -> Iterator[list[CallInfo]]:
+        """Give a list that holds, when the block has ended, the calls made in it."""
+        first = len(self._calls.recorded)
+        made: list[CallInfo] = []
+        try:
+            yield made
+        finally:
+            made += self._calls.recorded[first:]
+
+    @property
+    def inject(self) -> Callable[[CallInfo], None] | None:
+        """The hook consulted before and after each call takes effect; it may raise."""
+        return self._calls.inject
+
+    @inject.setter
+    def inject(self, hook: Callable[[CallInfo], None] | None) -> None:
+        self._calls.inject = hook

@@ -37,6 +37,7 @@ PARALLEL_FROM = 4  # events; fewer are done before a second process has started
 )
 @click.option("--account", default="", help="Replay as if the events came from this account.")
 @click.option("--rollback", is_flag=True, help="Then take every change back.")
+@click.option("--empty", is_flag=True, help="As if all that the events speak of were gone.")
 @click.option("--verbose", is_flag=True, help="Show each step's reason, call and result.")
 def command(
     paths: tuple[Path, ...],
@@ -46,6 +47,7 @@ def command(
     together: bool,
     account: str,
     rollback: bool,
+    empty: bool,
     verbose: bool,
 ) -> None:
     """Replay events: a file of one event, a file of JSON lines, or a folder of either.
@@ -56,7 +58,7 @@ def command(
     log.silence()
     if account and not re.fullmatch(r"\d{12}", account):
         raise InvalidSettings(f"--account: {account!r} is not a 12-digit account id")
-    options = Options(plan, playbooks, together, account, rollback)
+    options = Options(plan, playbooks, together, account, rollback, empty)
     found = events(paths)
     known = load_playbooks(playbooks)
     replayed = list(

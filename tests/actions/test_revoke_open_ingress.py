@@ -8,7 +8,7 @@ from typing import Any
 import boto3
 import pytest
 
-from chalicelib.ingress import is_world
+from chalicelib.ingress import closings, is_world
 from chalicelib.quotas import RULES_PER_SECURITY_GROUP
 from tests.actions.drive import applied
 
@@ -102,18 +102,6 @@ def every_port(session: boto3.Session) -> dict[str, Any]:
     return {"group_id": group_id}
 
 
-def nearly_full(session: boto3.Session) -> dict[str, Any]:
-    """Make a group with room for the rules of one split, of which two ports need one."""
-    params = full(session)
-    ec2 = session.client("ec2")
-    shown = ec2.describe_security_group_rules(
-        Filters=[{"Name": "group-id", "Values": [params["group_id"]]}]
-    )["SecurityGroupRules"]
-    narrow = [each["SecurityGroupRuleId"] for each in shown if each.get("FromPort", -1) >= 1000]
-    ec2.revoke_security_group_ingress(GroupId=params["group_id"], SecurityGroupRuleIds=narrow[:2])
-    return params | {"ports": [22, 25]}
-
-
 def full(session: boto3.Session) -> dict[str, Any]:
     """Make a group without room for the rules of a split."""
     group_id = group(session)
@@ -143,7 +131,6 @@ SCENES: dict[str, Scene] = {
         halves,
         all_protocols,
         every_port,
-        nearly_full,
         full,
         nothing_open,
     )
@@ -233,7 +220,7 @@ def test_several_ports_of_one_rule(account: boto3.Session) -> None:
     assert ranges(account, params["group_id"]) == [(0, 21), (24, 3388), (3390, 65534)]
 
 
-@pytest.mark.parametrize("scene", [open_ssh, range_with_ssh, several_ports, nearly_full])
+@pytest.mark.parametrize("scene", [open_ssh, range_with_ssh, several_ports, full])
 def test_undo_makes_every_rule_again(account: boto3.Session, scene: Scene) -> None:
     """After undo the group has the rules it had, with descriptions and tags."""
     params = scene(account)
@@ -340,13 +327,16 @@ def test_a_full_group_loses_the_whole_rule(account: boto3.Session) -> None:
     assert run.facts["revoked"] == ["tcp 20-30 from 0.0.0.0/0"]
 
 
-def test_a_group_that_fills_up(account: boto3.Session) -> None:
-    """The second port closes the part it is in whole, when there is no room for another split."""
-    params = nearly_full(account)
+@pytest.mark.parametrize(("taken", "kept"), [(57, [(20, 21), (23, 24), (26, 30)]), (58, [])])
+def test_a_rule_is_split_at_all_ports_or_at_none(taken: int, kept: list[tuple[int, int]]) -> None:
+    """Where there is no room for all parts of a rule, it is closed whole."""
+    rule = {"IpProtocol": "tcp", "FromPort": 20, "ToPort": 30, "CidrIpv4": WORLD}
+    listed = {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "PrefixListId": "pl-1"}
+    shown = [rule | {"SecurityGroupRuleId": "sgr-1"}, *([listed] * (taken - 1))]
 
-    applied("revoke_open_ingress", account, **params)
+    _, standing = closings(shown, ["tcp"], [22, 25], 60)
 
-    assert ranges(account, params["group_id"]) == [(20, 21)]
+    assert [(each.low, each.high) for each in standing] == kept
 
 
 def test_prefix_lists_and_groups_stay(account: boto3.Session) -> None:
