@@ -27,7 +27,10 @@ EVENTS = {
 ENDED = {
     "source": ["aws.states"],
     "detail-type": ["Step Functions Execution Status Change"],
-    "detail": {"status": ["FAILED", "TIMED_OUT", "ABORTED"]},
+    "detail": {
+        "status": ["FAILED", "TIMED_OUT", "ABORTED"],
+        "stateMachineArn": [{"wildcard": "*:stateMachine:firebreak-*"}],
+    },
 }
 
 

@@ -1,4 +1,4 @@
-"""What an action yields: the effects it wants, as data that can be planned, recorded and taken back.
+"""What an action yields: the effects it wants, as data to be planned, recorded and taken back.
 
 Functions that must be found again from a record (probes, editors, fixtures) are registered under
 `module.function`, so that an undo needs nothing but the record.
@@ -23,25 +23,44 @@ class Reader(Protocol):
     """
 
     @property
-    def account(self) -> str: ...
+    def account(self) -> str:
+        """Return the account that is acted in."""
+
     @property
-    def region(self) -> str: ...
+    def region(self) -> str:
+        """Return the region that is acted in."""
+
     @property
-    def partition(self) -> str: ...
+    def partition(self) -> str:
+        """Return the partition, such as `aws`."""
+
     @property
-    def finding(self) -> Mapping[str, Any]: ...
+    def finding(self) -> Mapping[str, Any]:
+        """Return the finding's document."""
+
     @property
-    def remediation(self) -> str: ...
+    def remediation(self) -> str:
+        """Return the remediation's id."""
+
     @property
-    def playbook(self) -> str: ...
+    def playbook(self) -> str:
+        """Return the playbook's name."""
+
     @property
-    def step(self) -> str: ...
+    def step(self) -> str:
+        """Return the step's name."""
+
     @property
-    def topic_arn(self) -> str: ...
+    def topic_arn(self) -> str:
+        """Return the topic that messages go to."""
+
     @property
-    def stage(self) -> str: ...
+    def stage(self) -> str:
+        """Return the stage's name."""
+
     @property
-    def responders(self) -> tuple[str, ...]: ...
+    def responders(self) -> tuple[str, ...]:
+        """Return the ARN patterns of what is never contained."""
 
     def now(self) -> str:
         """Return this moment, UTC, `2026-11-21T10:00:00Z`; in a plan a placeholder."""
@@ -55,7 +74,7 @@ class Reader(Protocol):
         """Return the items under `key` from every page of a read-only API call."""
 
     def look(self, probe: Probe) -> JSON:
-        """Return what a probe reads now, or, in a plan, what the plan's earlier steps make of it."""
+        """Return what a probe reads now; in a plan, what the plan's earlier steps make of it."""
 
 
 class Call:
@@ -163,7 +182,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Fixture:
-    """Ask for a thing of Firebreak's own (quarantine group, rule group), made or repaired if need be."""
+    """Ask for a thing of Firebreak's own (quarantine group, rule group), made where need be."""
 
     name: str
     args: Mapping[str, JSON]

@@ -128,7 +128,7 @@ class Busy(Transient):
 
 
 class Fenced(Transient):
-    """This worker lost its lease, or the remediation moved to another phase."""
+    """The worker lost its lease, or the remediation moved to another phase."""
 
 
 class StepFailed(FirebreakError):

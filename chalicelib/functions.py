@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from chalicelib import ingest, intake, machine, wiring
 from chalicelib.errors import Parked, PlanChanged, StepFailed
 from chalicelib.log import Line
-from chalicelib.runner.calling import sort_error
 
 OUTCOMES = (Parked, PlanChanged, StepFailed)  # what a state machine is told by an error's name
 
@@ -29,18 +26,11 @@ def on_event(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
 
 
 def run_step(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
-    """Do what a state machine's state asks for.
-
-    Raise Transient for a fault of AWS's that may pass, wherever it came up: a state machine knows
-    errors by their names, and tries again what is so named.
-    """
+    """Do what a state machine's state asks for."""
     about = {name: event.get(name) for name in ("do", "remediation", "pass", "step", "index")}
     request = context.aws_request_id
     with Line("step_done", "step_stopped", OUTCOMES, **about, request=request) as line:
-        try:
-            answer = machine.handle(wiring.ours(), event, request, _remaining(context))
-        except (BotoCoreError, ClientError) as error:
-            raise sort_error(error) from error
+        answer = machine.handle(wiring.ours(), event, request, _remaining(context))
         line.told |= answer
     return answer
 

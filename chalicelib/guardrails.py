@@ -36,35 +36,48 @@ def exempt(settings: Settings, finding: Finding) -> str:
         return "its source says that it is resolved; what was contained stays so"
     if finding.archived:
         return "it is archived: suppressed in its source"
-    for resource in finding.resources or (finding.resource,):
-        for pattern in settings.responders:
-            if any(fnmatchcase(name, pattern) for name in _names(finding, resource)):
-                return f"{resource.kind} {resource.id} is a responder ({pattern})"
+    return _responder(settings, finding, finding.resource)
+
+
+def _responder(settings: Settings, finding: Finding, resource: Resource) -> str:
+    """Say of which pattern a resource is a responder; "" where it is none."""
+    names = _names(finding, resource)
+    for pattern in settings.responders:
+        if any(fnmatchcase(name, pattern) for name in names):
+            return f"{resource.kind} {resource.id} is a responder ({pattern})"
     return ""
 
 
 def _names(finding: Finding, resource: Resource) -> list[str]:
     """Return under what a resource may be named as a responder: ARNs, and a role's plain name."""
+    start, account = f"arn:{finding.partition}", finding.account
     names = [resource.arn] if resource.arn else []
-    account = f"arn:{finding.partition}:iam::{finding.account}"
+    if resource.kind == "instance":
+        names.append(f"{start}:ec2:{finding.region}:{account}:instance/{resource.id}")
     user, role = (resource.attributes.get(each) for each in ("user_name", "role_name"))
     if user:
-        names.append(f"{account}:user/{user}")
+        names.append(f"{start}:iam::{account}:user/{user}")
     if role:
-        names += [f"{account}:role/{role}", str(role)]
+        names += [f"{start}:iam::{account}:role/{role}", str(role)]
     return names
 
 
 def permit(settings: Settings, playbook: Playbook, finding: Finding) -> Permit:
-    """Return the mode that playbook, stage and finding allow."""
+    """Return the mode that playbook, stage and finding allow.
+
+    A finding about a responder is exempt; one that only involves one must still be acted upon, or
+    a responder's stolen key could do as it likes, but a person has to agree.
+    """
     allowed = Permit(playbook.guardrails.mode)
     if settings.mode:
         allowed = allowed.lowered(settings.mode, f"the stage is set to {settings.mode}")
     if finding.sample and not settings.apply_samples:
         allowed = allowed.lowered("observe", "it is one of AWS's own sample findings")
-    tag = _exempting_tag(playbook.guardrails, finding)
-    if tag:
+    if tag := _exempting_tag(playbook.guardrails, finding):
         allowed = allowed.lowered("approve", f"the resource is tagged {tag}")
+    for resource in finding.resources:
+        if why := _responder(settings, finding, resource):
+            allowed = allowed.lowered("approve", why)
     return allowed
 
 

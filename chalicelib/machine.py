@@ -7,9 +7,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from chalicelib import lifecycle
 from chalicelib.errors import Failed
 from chalicelib.runner import stepping
+from chalicelib.runner.calling import sort_error
 from chalicelib.runner.work import Desk
 
 GRACE = 30  # seconds after a function's end in which a call it made may still take effect
@@ -29,7 +32,7 @@ class Request:
 
 
 def handle(desk: Desk, event: Mapping[str, Any], owner: str, remaining: float) -> dict[str, Any]:
-    """Do what a state asks for. Raise what Step Functions retries and catches.
+    """Do what a state asks for. Raise what Step Functions retries and catches: our own errors.
 
     remaining: seconds until the function is stopped.
     """
@@ -37,18 +40,19 @@ def handle(desk: Desk, event: Mapping[str, Any], owner: str, remaining: float) -
     if task is None:
         raise Failed(f"do: {event.get('do')!r}; one of {', '.join(TASKS)} is right")
     until = int(desk.clock.seconds() + remaining) + GRACE
-    return task(
-        desk,
-        Request(
-            remediation=str(event.get("remediation")),
-            phase=str(event.get("pass")),
-            step=str(event.get("step")),
-            index=int(event.get("index") or 0),
-            token=str(event.get("token")),
-            owner=owner,
-            until=until,
-        ),
+    request = Request(
+        remediation=str(event.get("remediation")),
+        phase=str(event.get("pass")),
+        step=str(event.get("step")),
+        index=int(event.get("index") or 0),
+        token=str(event.get("token")),
+        owner=owner,
+        until=until,
     )
+    try:
+        return task(desk, request)
+    except (ClientError, BotoCoreError) as error:
+        raise sort_error(error) from error
 
 
 def _step(desk: Desk, ask: Request) -> dict[str, Any]:
@@ -59,7 +63,8 @@ def _step(desk: Desk, ask: Request) -> dict[str, Any]:
 
 
 def _items(desk: Desk, ask: Request) -> dict[str, Any]:
-    return {"indices": stepping.count(desk, ask.remediation, ask.phase, ask.step)}
+    indices = stepping.count(desk, ask.remediation, ask.phase, ask.step, ask.owner, ask.until)
+    return {"indices": indices}
 
 
 def _seal(desk: Desk, ask: Request) -> dict[str, Any]:
@@ -96,9 +101,16 @@ TASKS: Mapping[str, Callable[[Desk, Request], dict[str, Any]]] = {
 
 
 def ended(desk: Desk, detail: Mapping[str, Any], owner: str, remaining: float) -> str:
-    """Close what an execution left open that failed, timed out or was stopped."""
-    match = re.match(r"[0-9a-f]{24}", str(detail.get("name")))
-    if match is None:
-        raise Failed(f"execution {detail.get('name')!r} is none of Firebreak's")
+    """Close what an execution left open that failed, timed out or was stopped.
+
+    Return its status; "not_ours" for an execution that none of Firebreak's machines ran.
+    """
+    match = re.match(r"[0-9a-f]{24}(?=$|-undo-)", str(detail.get("name")))
+    ours = desk.settings.state_machine_arn("")
+    if match is None or not str(detail.get("stateMachineArn")).startswith(ours):
+        return "not_ours"
     until = int(desk.clock.seconds() + remaining) + GRACE
-    return lifecycle.close(desk, match.group(), owner, until)
+    try:
+        return lifecycle.close(desk, match.group(), owner, until)
+    except (ClientError, BotoCoreError) as error:
+        raise sort_error(error) from error

@@ -83,6 +83,6 @@ def _arn(template: str, params: Mapping[str, Any], scope: Scope) -> str:
     for _, name, _, _ in string.Formatter().parse(template):
         if name and values.get(name) is None:
             return ""
-        if name and WIDENING.search(str(values[name])):
+        if name and (not values[name] or WIDENING.search(str(values[name]))):
             raise Failed(f"{name}: {str(values[name])[:80]!r} cannot stand in an ARN")
     return template.format(**values)

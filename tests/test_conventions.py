@@ -56,7 +56,7 @@ def name_of(path: Path) -> str:
 
 @pytest.mark.parametrize("path", LAMBDA, ids=name_of)
 def test_what_runs_in_lambda_does_not_import_the_desk(path: Path) -> None:
-    """chalicelib never imports firebreak, moto, click or chalice."""
+    """Nothing in chalicelib imports firebreak, moto, click or chalice."""
     roots = {module.split(".")[0] for module in imported(path)}
 
     assert set() == roots & {"firebreak", "moto", "click", "chalice", "pytest"}
@@ -147,7 +147,7 @@ def test_exceptions_are_caught_by_name(path: Path) -> None:
 
 
 def test_every_playbook_is_valid_and_has_examples() -> None:
-    """Every shipped playbook loads without a problem, and shows what matches it and what does not."""
+    """Every shipped playbook loads without a problem, and shows what matches and what does not."""
     loaded = playbook.load(ROOT / "playbooks", validate=True)
 
     assert {p.stem for p in (ROOT / "playbooks").glob("*.yaml")} == set(loaded)

@@ -24,7 +24,7 @@ PLAYBOOKS = playbook.load(ROOT / "playbooks")
     ],
 )
 def test_an_example_comes_to_what_it_says(name: str, example: Example) -> None:
-    """A playbook alone, replayed with its example, decides and ends its steps as the example says."""
+    """A playbook alone, replayed with its example, decides and ends as the example says."""
     (event,) = events([ROOT / "tests" / "events" / example.event])
 
     replayed = replay_one(event, {name: PLAYBOOKS[name]}, Options())

@@ -49,7 +49,7 @@ def test_the_playbook_of_the_readme_is_replayed(mine: Path) -> None:
 
 
 def test_every_command_of_the_readme_exists() -> None:
-    """Each `firebreak` command line of README and docs names a command and options that there are."""
+    """Each `firebreak` command line of README and docs names commands and options that exist."""
     texts = [README, *(path.read_text("utf-8") for path in (ROOT / "docs").glob("*.md"))]
     lines = {
         line

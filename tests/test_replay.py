@@ -59,7 +59,7 @@ def changed(event: Any, path: str, value: Any) -> Any:
 
 class TestJson:
     def test_a_remediation_is_told_whole(self) -> None:
-        """The JSON of a contained instance has findings, steps, changes with undo, and a valid audit."""
+        """The JSON of a remediation has findings, steps, changes with undo, and a valid audit."""
         result = run("replay", EVENTS / "guardduty/stolen_access_key_user.json", "--json")
         (told,) = json.loads(result.stdout)
 
@@ -168,7 +168,7 @@ class TestBadInput:
         ] == 0
 
     def test_an_event_of_a_megabyte_is_decided(self) -> None:
-        """An event near the largest that EventBridge carries is contained; a larger one is rejected."""
+        """A large event is decided; one larger than EventBridge carries is rejected."""
         large = changed(MINER, "detail.description", "x" * 230_000)
         huge = changed(MINER, "detail.description", "x" * 1_100_000)
 

@@ -96,8 +96,9 @@ def block_in_network_firewall(
     cidrs: list[str],
     domains: list[str],
     rule_group: str | None,
-    attach: bool,
     never: list[str],
+    *,
+    attach: bool,
 ) -> Effects:
     """Drop traffic with networks and domains in a firewall, both ways, and see that it is enforced.
 

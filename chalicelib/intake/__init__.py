@@ -80,7 +80,7 @@ def handle(desk: Desk, playbooks: Mapping[str, Playbook], event: Any, request: s
 def _read(desk: Desk, event: Any) -> Reading:
     """Return what an event says, free of the marks of placeholders. Raise Rejected."""
     if too_deep(event):
-        raise Rejected("$", f"it is nested more than {DEEPEST} deep")
+        raise Rejected("$", f"it is nested more than {DEEPEST} deep, and kept to there")
     reading = sources.read(event)
     findings = tuple(from_document(strip_placeholders(document(each))) for each in reading.findings)
     for finding in findings:

@@ -37,6 +37,15 @@ def too_deep(value: Any) -> bool:
     return True
 
 
+def shallow(value: Any, levels: int = DEEPEST) -> Any:
+    """Return a JSON value without what lies deeper than any event of AWS's."""
+    if isinstance(value, Mapping):
+        return {k: shallow(v, levels - 1) for k, v in value.items()} if levels else "…"
+    if isinstance(value, list):
+        return [shallow(each, levels - 1) for each in value] if levels else "…"
+    return value
+
+
 def _inside(value: Any) -> Iterable[Any]:
     if isinstance(value, Mapping):
         return value.values()

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from chalicelib import telling
 from chalicelib.audit import Entry
 from chalicelib.effect import JSON, canonical_text
 from chalicelib.finding import Finding, document
-from chalicelib.intake.belief import too_deep
+from chalicelib.intake.belief import shallow
 from chalicelib.intake.decisions import NO_PLAYBOOK, REJECTED, Decision, who
 from chalicelib.playbook import Playbook
 from chalicelib.runner.work import Desk
@@ -47,9 +46,7 @@ def _rejected(
 
 
 def _text(event: Any) -> str:
-    if isinstance(event, str):
-        return event
-    return json.dumps(event) if too_deep(event) else canonical_text(event)
+    return event if isinstance(event, str) else canonical_text(shallow(event))
 
 
 def note(

@@ -38,7 +38,7 @@ class _Plain(Loader):
 
     yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - how yaml wants it
 
-    def construct_mapping(  # noqa: FBT001 - yaml calls it so
+    def construct_mapping(
         self,
         node: yaml.MappingNode,
         deep: bool = False,  # noqa: FBT001, FBT002 - yaml calls it so

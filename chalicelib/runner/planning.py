@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from chalicelib.actions import Action
 from chalicelib.effect import (
@@ -16,7 +15,7 @@ from chalicelib.effect import (
     Call,
     Change,
     Edit,
-    Evidence,
+    Effect,
     Fixture,
     Message,
     canonical,
@@ -25,6 +24,7 @@ from chalicelib.effect import (
     placeholder,
     satisfies,
 )
+from chalicelib.runner.calling import described
 from chalicelib.runner.reading import Depends, LiveReader, PlanReader
 
 Item = dict[str, JSON]
@@ -35,7 +35,8 @@ class Plan:
     """Collect what an action would do, and what later steps will find after it.
 
     items: one per effect. wanted: what each element would be. stands_for: values that may differ
-    until the plan is applied, such as a fixture's id, by the placeholder that hashes in their stead.
+    until the plan is applied, such as a fixture's id, and the placeholder that hashes in their
+    stead. documents: what shared documents would be after the edits so far.
     """
 
     reader: PlanReader
@@ -55,6 +56,9 @@ def plan(
     """
     fields = {name: getattr(live, name) for name in LiveReader.__dataclass_fields__}
     made = Plan(PlanReader(**fields, planned=dict(earlier)))
+    if holds_placeholder(params):
+        made.items.append(_depends("a parameter is known once an earlier step ran"))
+        return made
     generator = action.run(made.reader, **params)
     value: JSON = None
     try:
@@ -63,32 +67,36 @@ def plan(
     except StopIteration as stop:
         made.facts = canonical(stop.value or {})
     except Depends as depends:
-        made.items.append({"kind": "depends", "key": "", "op": "depends", "want": str(depends)})
+        made.items.append(_depends(str(depends)))
     return made
 
 
-def _step(made: Plan, effect: Any) -> JSON:
+def _depends(why: str) -> Item:
+    return {"kind": "depends", "key": "", "op": "depends", "want": why}
+
+
+def _step(made: Plan, effect: Effect) -> JSON:
     if isinstance(effect, Fixture):
         return _fixture(made, effect)
     if isinstance(effect, Change):
         return _change(made, effect)
-    if isinstance(effect, Evidence):
-        key = made.reader.key(effect.probe)
-        made.items.append(_item("evidence", key, _operation(effect.do), None, effect.do))
-        return placeholder(effect.probe.key)
-    assert isinstance(effect, Message)
-    made.items.append(_item("message", effect.key, _operation(effect.do), None, effect.do))
-    return True
+    if isinstance(effect, Message):
+        made.items.append(_item("message", effect.key, _operation(effect.do), None, effect.do))
+        return True
+    key = made.reader.key(effect.probe)
+    made.items.append(_item("evidence", key, _operation(effect.do), None, effect.do))
+    return placeholder(effect.probe.key)
 
 
 def _change(made: Plan, change: Change) -> JSON:
     key = made.reader.key(change.probe)
     live = made.wanted[key] if key in made.wanted else made.reader.look(change.probe)
     want = canonical(change.want)
-    made.wanted[key] = want
     if satisfies(change.probe.order, live, want):
+        made.wanted[key] = live
         made.items.append(_item("change", key, "none", want, None) | {"before": live})
         return live
+    made.wanted[key] = want
     call = _resolved(made, change.do)
     item = _item("change", key, _operation(change.do), want, call)
     undo = change.undo.document() if change.undo else None
@@ -103,7 +111,7 @@ def _fixture(made: Plan, fixture: Fixture) -> JSON:
     if isinstance(state.value, str) and not holds_placeholder(state.value):
         made.stands_for[state.value] = name
     if state.calls:
-        calls = [call.document() for call in state.calls]
+        calls = [described(call) for call in state.calls]
         made.items.append(
             {"kind": "fixture", "key": key, "op": "fixture", "want": None, "calls": calls}
         )
@@ -130,31 +138,36 @@ def _operation(do: Call | Edit) -> str:
 
 
 def _item(kind: str, key: str, op: str, want: JSON, call: Call | None) -> Item:
-    document = call.document() if call else None
+    document = described(call) if call else None
     return {"kind": kind, "key": key, "op": op, "want": canonical(want), "call": document}
 
 
 def identity(
     items: Iterable[Mapping[str, JSON]], stands_for: Mapping[str, str]
 ) -> list[list[JSON]]:
-    """Return what a plan is compared by: sorted state-key, operation, wanted value.
+    """Return what a plan is compared by: sorted rows of state-key, operation, wanted value.
 
-    A fixture is left out: whether it stands already changes nothing that was approved.
+    A fixture is left out: whether it stands already changes nothing that was approved. Lists count
+    as sets, as a fixture's id and the placeholder in its stead sort differently.
     """
-    rows = [[i["key"], i["op"], i["want"]] for i in items if i["kind"] != "fixture"]
-    named = _replaced(rows, stands_for)
-    return sorted(named, key=canonical_text)
+    names = sorted(stands_for.items(), key=lambda pair: -len(pair[0]))
+    rows = [
+        [_replaced(item["key"], names), item["op"], _replaced(item["want"], names)]
+        for item in items
+        if item["kind"] != "fixture"
+    ]
+    return sorted(rows, key=canonical_text)
 
 
-def _replaced(value: JSON, stands_for: Mapping[str, str]) -> JSON:
+def _replaced(value: JSON, names: list[tuple[str, str]]) -> JSON:
     if isinstance(value, str):
-        for real, name in stands_for.items():
+        for real, name in names:
             value = value.replace(real, name)
         return value
     if isinstance(value, Mapping):
-        return {_replaced(k, stands_for): _replaced(v, stands_for) for k, v in value.items()}
+        return {_replaced(k, names): _replaced(v, names) for k, v in value.items()}
     if isinstance(value, list):
-        return sorted((_replaced(each, stands_for) for each in value), key=canonical_text)
+        return sorted((_replaced(each, names) for each in value), key=canonical_text)
     return value
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,11 @@ from chalicelib.effect import (
     canonical,
     holds_placeholder,
     placeholder,
+    probe_from_document,
 )
+from chalicelib.errors import Failed
+
+PATIENCE = 10.0  # seconds that a change may take to show, beyond its declared settling time
 
 
 class Depends(Exception):
@@ -109,3 +113,25 @@ class PlanReader(LiveReader):
     def _known(self, service: str, operation: str, params: Mapping[str, JSON]) -> None:
         if holds_placeholder(params):
             raise Depends(f"{service}.{operation} needs a value that an earlier change gives")
+
+
+def recorded_probe(document: Mapping[str, JSON] | None) -> Probe:
+    """Return the probe of a record. Raise Failed where this version of Firebreak has none such."""
+    try:
+        return probe_from_document(document or {})
+    except (KeyError, TypeError) as lost:
+        name = (document or {}).get("name")
+        raise Failed(f"probe {name} is not known to this version of Firebreak") from lost
+
+
+def look_until(
+    reader: LiveReader, probe: Probe, reached: Callable[[JSON], bool], patience: float
+) -> JSON:
+    """Return what a probe reads, read again until it is as wanted or patience runs out."""
+    pause, waited = 0.2, 0.0
+    live = reader.look(probe)
+    while not reached(live) and waited < patience:
+        reader.clock.sleep(pause)
+        waited, pause = waited + pause, min(pause * 1.6, 3.0)
+        live = reader.look(probe)
+    return live

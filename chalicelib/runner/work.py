@@ -6,17 +6,44 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from chalicelib.actions import Action
+from botocore.exceptions import BotoCoreError, ClientError
+
+from chalicelib.actions import Action, actions
 from chalicelib.audit import Entry, Record
 from chalicelib.aws import Access, Place, session_name
 from chalicelib.clock import Clock
 from chalicelib.effect import JSON
-from chalicelib.errors import Fenced
+from chalicelib.errors import Busy, Corrupt, Failed, Fenced
+from chalicelib.log import log
 from chalicelib.policy import Scope, session_policy
 from chalicelib.runner.reading import LiveReader
 from chalicelib.settings import Settings
-from chalicelib.store import Hold, Remediation, hold_key, load, partition
-from chalicelib.table import IN_PHASE, LEASED, Check, ConditionFailed, Operation, Tables
+from chalicelib.store import (
+    Effect,
+    Hold,
+    Remediation,
+    hold_item,
+    hold_key,
+    load,
+    partition,
+)
+from chalicelib.table import (
+    ABSENT,
+    IN_PHASE,
+    LEASED,
+    NOBODY,
+    SAME_VERSION,
+    Check,
+    ConditionFailed,
+    Delete,
+    Item,
+    Operation,
+    Put,
+    Tables,
+)
+
+RACES = 10  # times a hold is read again when somebody else wrote it meanwhile
+WISHED = frozenset({"want", "order", "do", "by"})
 
 
 @dataclass(frozen=True)
@@ -75,10 +102,26 @@ class Work:
                 raise Fenced(f"{self.remediation.id}: {failed}") from failed
             raise
 
+    def end(self) -> None:
+        """Let go of the lease where it is still ours; one that cannot be let go of runs out."""
+        item = Item(partition(self.remediation.id), self.lease.sk, {}, owner=NOBODY)
+        try:
+            self.desk.tables.put_where(item, LEASED, {"owner": self.lease.owner})
+        except (ClientError, BotoCoreError, Busy) as error:
+            log().warning(
+                "lease_runs_out", lease=self.lease.sk, until=self.lease.until, why=str(error)
+            )
+
     def hold(self, key: str) -> Hold | None:
-        """Return the hold on a state-key, or None."""
+        """Return the hold on a state-key, or None. Raise Corrupt where it is none."""
         (item,) = self.desk.tables.get(hold_key(key))
-        return load(Hold, item) if item else None
+        if item is None:
+            return None
+        hold = load(Hold, item)
+        for wish in hold.wishes.values():
+            if not isinstance(wish, Mapping) or not set(wish) >= WISHED:
+                raise Corrupt(f"item {item.pk} / {item.sk}: a wish is none")
+        return hold
 
     def wisher(self, step: str, index: int) -> str:
         """Return under which name a step of this remediation wishes on a hold."""
@@ -110,6 +153,11 @@ class Work:
             responders=settings.responders,
         )
 
+    def reader_by(self, by: Mapping[str, JSON], step: str) -> LiveReader:
+        """Return a live reader with what the action of a record declares, as `maker` noted it."""
+        action = action_of(str(by["action"]))
+        return self.reader(action, by["params"], str(by["account"]), str(by["region"]), step)
+
 
 @dataclass(frozen=True)
 class StepWork(Work):
@@ -120,3 +168,36 @@ class StepWork(Work):
     action: Action = field(kw_only=True)
     params: Mapping[str, JSON] = field(default_factory=dict)
     live: LiveReader = field(kw_only=True)
+
+
+def action_of(name: str) -> Action:
+    """Return the action of this name. Raise Failed where this version of Firebreak has none."""
+    if name not in actions():
+        raise Failed(f"action {name} is not known to this version of Firebreak")
+    return actions()[name]
+
+
+def maker(effect: Effect) -> dict[str, JSON]:
+    """Return by whom an effect's calls are made: what its session is opened with again."""
+    return {
+        "action": effect.action,
+        "params": effect.params,
+        "account": effect.account,
+        "region": effect.region,
+    }
+
+
+def hold_writes(before: Hold | None, after: Hold | None) -> list[Operation]:
+    """Return the write of a hold, or its removal where nobody wishes any more.
+
+    It holds on what was read: a hold that was let go of meanwhile is not written back.
+    """
+    if after is None:
+        return []
+    same = {"version": after.version}
+    if after.wishes:
+        return [
+            Put(hold_item(after), SAME_VERSION, same) if before else Put(hold_item(after), ABSENT)
+        ]
+    pk, sk = hold_key(after.key)
+    return [Delete(pk, sk, SAME_VERSION, same)] if before else []

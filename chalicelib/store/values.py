@@ -67,7 +67,8 @@ class Effect:
 
     key: the state-key with account and region. n: which of that key in the step. seq: the number of
     the audit record of its intent, which orders effects. state: `intent`, `done`, `failed`,
-    `undoing`, `undone`. call: what was called, None where live state was right already.
+    `undoing`, `undone`. call: what was called, None where live state was right already. undone_in:
+    the number of the roll-back that took it back.
     """
 
     kind: str
@@ -95,6 +96,7 @@ class Effect:
     account: str = ""
     region: str = ""
     params: Mapping[str, JSON] = field(default_factory=dict)
+    undone_in: int = 0
 
     @property
     def sk(self) -> str:
@@ -111,7 +113,8 @@ class Effect:
 class Hold:
     """Hold what several remediations want of one state-key, and the way back to before them all.
 
-    wishes: by `remediation/step#index`, each {want, order, do}. standing: what Firebreak last saw
+    wishes: by `remediation/step#index`, each {want, order, do, by}. `by` and undo_by name action,
+    parameters, account and region that the call is made with. standing: what Firebreak last saw
     there after acting. lock: which wish is being worked on, until `locked_until`.
     """
 
@@ -123,6 +126,7 @@ class Hold:
     lock: str = ""
     locked_until: int = 0
     version: int = 0
+    undo_by: Mapping[str, JSON] = field(default_factory=dict)
 
 
 def short_hash(text: str) -> str:

@@ -9,7 +9,8 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
-from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from firebreak.cloud.calls import CallInfo
@@ -88,7 +89,10 @@ def resource_types(prefix: str, action: str) -> tuple[str, ...]:
 @cache
 def _reference() -> Mapping[str, Any]:
     """Load the service authorization reference, which cfn-lint (a part of moto) carries."""
-    path = files("cfnlint").joinpath("data/AdditionalSpecs/Policies.json")
+    package = find_spec("cfnlint")  # finding it does not import it, which would take half a second
+    if package is None or package.origin is None:
+        raise ModuleNotFoundError("cfn-lint is not installed; it comes with moto[all]")
+    path = Path(package.origin).parent / "data/AdditionalSpecs/Policies.json"
     reference: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return reference
 

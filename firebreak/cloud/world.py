@@ -11,7 +11,7 @@ from typing import Any, Self
 import boto3
 from moto.core.botocore_stubber import BotocoreStubber
 
-from firebreak.cloud import backends, dispatch
+from firebreak.cloud import backends, dispatch, speed
 from firebreak.cloud.authorization import check_authorized
 from firebreak.cloud.calls import CallInfo, Calls
 from firebreak.cloud.functions import FailedDelivery, Functions
@@ -78,6 +78,7 @@ class Cloud:
         return [
             Patch(BotocoreStubber, "process_request", dispatch.process_request),
             Patch(iam_models, "get_account_id_from", self._identities.account_of),
+            *speed.patches(),
             *self._calls.patches(),
             *self._functions.patches(),
             *self._rules.patches(),

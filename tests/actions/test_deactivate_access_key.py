@@ -45,7 +45,7 @@ def one_of_two(session: boto3.Session) -> dict[str, Any]:
     """Make a user with two active keys and a console password."""
     params = user_with_key(session)
     key_of(session, "deploy")
-    session.client("iam").create_login_profile(UserName="deploy", Password="Fr3e-br3ak!")  # noqa: S106
+    session.client("iam").create_login_profile(UserName="deploy", Password="Fr3e-br3ak!")
     return params
 
 

@@ -391,6 +391,6 @@ def test_a_group_that_does_not_exist(account: boto3.Session) -> None:
         ("2001:db8::/32", False),
     ],
 )
-def test_what_the_world_is(cidr: str, wide: bool) -> None:
+def test_what_the_world_is(cidr: str, *, wide: bool) -> None:
     """The world is what AWS calls public: wider than /8 or /32, and not private."""
     assert is_world(cidr) is wide

@@ -216,7 +216,7 @@ def test_an_identity_center_role_is_refused(account: boto3.Session) -> None:
 def test_a_full_role_is_refused(account: boto3.Session) -> None:
     """A role whose inline policies leave no room is told, before AWS says LimitExceeded."""
     make_role(account)
-    resources = [f"arn:aws:s3:::bucket-{index:04}/*" for index in range(390)]
+    resources = [f"arn:aws:s3:::bucket-{index:04}/*" for index in range(345)]
     statement = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": resources}
     put_policy(account, "large", {"Version": "2012-10-17", "Statement": [statement]})
 

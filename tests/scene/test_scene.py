@@ -173,14 +173,21 @@ def test_subnets_hold_the_addresses_and_have_the_default_network_acl(cloud: Clou
 def test_subnets_that_share_a_usual_range_get_smaller_ones(cloud: Cloud) -> None:
     """Ranges overlap only where the event's addresses leave no other way."""
     shown = [
-        {"id": f"eni-{n}", "vpc_id": "vpc-1", "subnet_id": f"subnet-{n}", "private_ip": address}
+        {
+            "id": f"eni-0000000{n}",
+            "vpc_id": "vpc-0000000a",
+            "subnet_id": f"subnet-0000000{n}",
+            "private_ip": address,
+        }
         for n, address in enumerate(("10.0.0.5", "10.0.0.70", "10.9.0.5"))
     ]
 
     make(cloud, about("instance", INSTANCE, interfaces=shown))
 
-    (vpc,) = client(cloud, "ec2").describe_vpcs(VpcIds=["vpc-1"])["Vpcs"]
-    subnets = client(cloud, "ec2").describe_subnets(SubnetIds=[f"subnet-{n}" for n in range(3)])
+    (vpc,) = client(cloud, "ec2").describe_vpcs(VpcIds=["vpc-0000000a"])["Vpcs"]
+    subnets = client(cloud, "ec2").describe_subnets(
+        SubnetIds=[f"subnet-0000000{n}" for n in range(3)]
+    )
     assert ["10.0.0.0/28", "10.0.0.64/28", "10.9.0.0/24"] == sorted(
         each["CidrBlock"] for each in subnets["Subnets"]
     )

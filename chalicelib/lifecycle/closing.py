@@ -1,0 +1,51 @@
+"""The end of a remediation: nothing half-way left, its status on record, its gate told."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from chalicelib import gates, telling
+from chalicelib.errors import Busy
+from chalicelib.lifecycle.conclusion import (
+    EXPIRED,
+    FAILED,
+    PARTLY,
+    PARTLY_ROLLED_BACK,
+    conclude,
+)
+from chalicelib.lifecycle.heads import head_of, leased, move
+from chalicelib.runner import settling
+from chalicelib.runner.work import Desk, Work
+from chalicelib.store import Remediation
+
+TOLD = (FAILED, PARTLY, PARTLY_ROLLED_BACK, EXPIRED)
+
+
+def close(desk: Desk, identity: str, owner: str, until: int) -> str:
+    """Close a remediation: nothing half-way left, its status on record, its gate told, people told.
+
+    Return the status; closing what is closed changes nothing. Raise Transient for what is to be
+    tried again.
+    """
+    head = head_of(desk, identity)
+    if head.phase == "closed":
+        return head.status
+    with leased(desk, head, "close", owner, until) as work:
+        settling.quiet(work)
+        problems = [*settling.settle(work), *settling.sweep(work)]
+        return _closed(work, *conclude(work, problems)).status
+
+
+def _closed(work: Work, status: str, reason: str) -> Remediation:
+    desk, head = work.desk, work.remediation
+
+    def closed(now: Remediation) -> Remediation | None:
+        if now.phase == "closed":
+            return None
+        if now.phase != head.phase:
+            raise Busy(f"remediation {now.id} moved on to its {now.phase} phase")
+        return replace(now, phase="closed", status=status, reason=reason, token="")
+
+    if status in TOLD:
+        telling.closed(desk, head, status, reason)
+    return move(desk, head.id, "closed", closed, work.who, lambda after: gates.closing(desk, after))

@@ -1,0 +1,122 @@
+"""The undo pass: what a remediation changed is taken back, the last made first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+
+from chalicelib.effect import JSON, canonical_text
+from chalicelib.errors import Failed, Outcome
+from chalicelib.lifecycle.heads import DONE_WITH, head_of, leased, move
+from chalicelib.runner import settling, undoing
+from chalicelib.runner.calling import shown
+from chalicelib.runner.releasing import CONFLICT, FAILED, KEPT, TOO_EARLY, TakenBack
+from chalicelib.runner.work import Desk, Work
+from chalicelib.store import Effect, Remediation, effects
+
+MARGIN = 75.0  # seconds before a lease's end in which no further change is taken back
+ROWS = 500  # that a head lists; the effects tell of each
+LONGEST = 1_000  # characters of a value in a row
+OPEN = (CONFLICT, TOO_EARLY, FAILED)
+Row = dict[str, JSON]
+
+
+def start_undo(desk: Desk, identity: str, told: Mapping[str, JSON]) -> str:
+    """Start the undo pass of a closed remediation; return the execution's ARN.
+
+    told: `step`, `keep` and `force`, and `by` whom. Raise Failed where it is not closed.
+    """
+    head = head_of(desk, identity)
+    if head.phase not in ("closed", "undo"):
+        raise Failed(
+            f"remediation {identity} is in its {head.phase} phase: it must be closed first"
+        )
+
+    def begun(now: Remediation) -> Remediation:
+        number = int(now.undo.get("number", 0)) + 1
+        return replace(now, phase="undo", undo={**told, "results": [], "number": number})
+
+    head = move(desk, identity, "undo_begun", begun, {"by": told.get("by", "")})
+    started = desk.access.home("stepfunctions").start_execution(
+        stateMachineArn=desk.settings.state_machine_arn(str(head.playbook["name"])),
+        name=f"{identity}-undo-{head.undo['number']}",
+        input=canonical_text({"remediation": identity, "pass": "undo"}),
+    )
+    return str(started["executionArn"])
+
+
+def undo(desk: Desk, identity: str, owner: str, until: int) -> bool:
+    """Take back what can be, last made first; return True where time ran out before the end.
+
+    Raise Failed where nothing was applied yet, Transient for what is to be tried again.
+    """
+    by = {"function": "run_step", "request": owner}
+    head = move(desk, identity, "undo_begun", _into_undo, by)
+    with leased(desk, head, "undo", owner, until) as work:
+        settling.quiet(work)
+        return _all(work)
+
+
+def _into_undo(head: Remediation) -> Remediation | None:
+    if head.phase == "undo":
+        return None
+    if head.phase not in ("apply", "closed"):
+        raise Failed(f"remediation {head.id} is in its {head.phase} phase: nothing to take back")
+    return replace(head, phase="undo", undo={**head.undo, "results": []})
+
+
+def _all(work: Work) -> bool:
+    """Take back one element after another; what a run before this one did is in the records."""
+    made, wanted = effects(work.desk.tables, work.remediation.id), work.remediation.undo
+    found = _known(work, made)
+    seen = {(row["step"], row["index"], row["key"]) for row in found}
+    for group in undoing.groups(each for each in made if each.state not in DONE_WITH):
+        last = group[-1]
+        if (last.step, last.index, last.key) in seen or wanted.get("step") not in (None, last.step):
+            continue
+        if work.desk.clock.seconds() > work.lease.until - MARGIN:
+            _note(work, found)
+            return True
+        found.append(asdict(_taken_back(work, group, wanted)))
+    _note(work, found)
+    return False
+
+
+def _known(work: Work, made: list[Effect]) -> list[Row]:
+    """Return how elements fared that were let go of already in this roll-back."""
+    found: list[Row] = list(work.remediation.undo.get("results", []))
+    seen = {(row["step"], row["index"], row["key"]) for row in found}
+    number = int(work.remediation.undo.get("number", 0))
+    for group in undoing.groups(e for e in made if e.state == "undone" and e.undone_in == number):
+        first, last = group[0], group[-1]
+        row = TakenBack(last.step, last.index, last.key, last.result, first.before, last.after)
+        if (last.step, last.index, last.key) not in seen:
+            found.append(asdict(row))
+    return found
+
+
+def _taken_back(work: Work, group: list[Effect], wanted: Mapping[str, JSON]) -> TakenBack:
+    last = group[-1]
+    if last.key in wanted.get("keep", ()):
+        return TakenBack(last.step, last.index, last.key, KEPT, reason="as decided")
+    try:
+        return undoing.take_back(work, group, force=last.key in wanted.get("force", ()))
+    except Outcome as failed:
+        return TakenBack(last.step, last.index, last.key, FAILED, reason=str(failed))
+
+
+def _note(work: Work, found: list[Row]) -> None:
+    rows = [{name: shown(value, LONGEST) for name, value in row.items()} for row in _listed(found)]
+    move(
+        work.desk,
+        work.remediation.id,
+        "undo_results",
+        lambda head: replace(head, undo={**head.undo, "results": rows}),
+        work.who,
+    )
+
+
+def _listed(found: list[Row]) -> list[Row]:
+    """Return the rows that a head has room for: those that a person must see before the others."""
+    open_first = sorted(found, key=lambda row: row["result"] not in OPEN)[:ROWS]
+    return [row for row in found if row in open_first] if len(found) > ROWS else found
