@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from chalicelib.actions import actions
 from chalicelib.lifecycle.heads import DONE_WITH
 from chalicelib.playbook import Parallel, Playbook, Step
 from chalicelib.runner import resolving, undoing
@@ -116,10 +117,16 @@ def _applied(entries: list[list[Ended]], problems: Sequence[str]) -> tuple[str, 
     if wrong or problems:
         return PARTLY, "; ".join([*wrong, *problems])
     ended = [result for each in reached for result in each.results]
-    if any(result.status == "done" for result in ended):
+    if any(result.status == "done" for result in _containing(ended)):
         return CONTAINED, ""
     reasons = [f"{_name(r)}: {r.reason}" for r in ended if r.status == NOTHING]
     return NOTHING, "; ".join(reasons) or "no step applied"
+
+
+def _containing(ended: list[StepResult]) -> list[StepResult]:
+    """Return the results of steps that contain; all of them where the playbook only tells."""
+    known = actions()
+    return [r for r in ended if r.action in known and known[r.action].contains] or ended
 
 
 def _reached(entries: list[list[Ended]]) -> list[Ended]:

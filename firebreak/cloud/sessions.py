@@ -12,28 +12,31 @@ from botocore.config import Config
 from firebreak.cloud.identity import SECRET, administrator_key
 
 
-class Sessions:
-    """The sessions of a world, made once each."""
+@cache
+def session(account: str, region: str) -> boto3.Session:
+    """Return an administrator's session, which keeps the clients made of it.
 
-    def __init__(self) -> None:
-        self._sessions: dict[tuple[str, str], boto3.Session] = {}
-        self._clients: dict[tuple[str, str, str], Any] = {}
+    Sessions and clients hold no state of a world (credentials follow from the account), so those
+    of one world serve the next: making a client takes longer than most calls.
+    """
+    core = botocore.session.get_session()
+    core.register_component("data_loader", _loader())
+    made = boto3.Session(
+        aws_access_key_id=administrator_key(account),
+        aws_secret_access_key=SECRET,
+        region_name=region,
+        botocore_session=core,
+    )
+    vars(made)["client"] = cache(made.client)
+    return made
 
-    def get(self, account: str, region: str) -> boto3.Session:
-        """Return an administrator's session."""
-        key = (account, region)
-        if key not in self._sessions:
-            self._sessions[key] = _session(account, region)
-        return self._sessions[key]
 
-    def engine_client(self, account: str, region: str, service: str) -> Any:
-        """Return the client with which Step Functions calls a service."""
-        key = (account, region, service)
-        if key not in self._clients:
-            config = Config(parameter_validation=False, retries={"total_max_attempts": 1})
-            session: Any = self.get(account, region)
-            self._clients[key] = session.client(service, config=config)
-        return self._clients[key]
+@cache
+def engine_client(account: str, region: str, service: str) -> Any:
+    """Return the client with which Step Functions calls a service."""
+    config = Config(parameter_validation=False, retries={"total_max_attempts": 1})
+    administrator: Any = session(account, region)
+    return administrator.client(service, config=config)
 
 
 def credentials(account: str, region: str) -> dict[str, str]:
@@ -44,17 +47,6 @@ def credentials(account: str, region: str) -> dict[str, str]:
         "AWS_DEFAULT_REGION": region,
         "AWS_REGION": region,
     }
-
-
-def _session(account: str, region: str) -> boto3.Session:
-    core = botocore.session.get_session()
-    core.register_component("data_loader", _loader())
-    return boto3.Session(
-        aws_access_key_id=administrator_key(account),
-        aws_secret_access_key=SECRET,
-        region_name=region,
-        botocore_session=core,
-    )
 
 
 @cache

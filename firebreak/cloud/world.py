@@ -20,7 +20,7 @@ from firebreak.cloud.lambdas import Handler
 from firebreak.cloud.patching import Patch, Patches
 from firebreak.cloud.process import taken_over
 from firebreak.cloud.rules import Event, Rules
-from firebreak.cloud.sessions import Sessions, credentials
+from firebreak.cloud.sessions import credentials, engine_client, session
 from firebreak.cloud.strict import Strictness
 from firebreak.cloud.strict.events import MAX_ENTRY_BYTES
 
@@ -56,12 +56,11 @@ class Cloud:
         from firebreak.cloud.engine import Engine
 
         self._applied = Patches()
-        self._sessions = Sessions()
         self._identities = Identities(self.home_account)
         self._calls = Calls(self._identities)
         self._functions = Functions(self.home_account, self.region)
         self._rules = Rules(self._functions)
-        self._engine = Engine(self._sessions.engine_client)
+        self._engine = Engine(engine_client)
         strictness = Strictness(self._applied.apply)
         self._calls.before += [check_authorized, strictness.check]
         self._calls.after += [strictness.follow_up, self._note_session]
@@ -97,7 +96,7 @@ class Cloud:
 
     def session(self, account: str | None = None, region: str | None = None) -> boto3.Session:
         """Return an administrator's session in an account (the home account by default)."""
-        return self._sessions.get(account or self.home_account, region or self.region)
+        return session(account or self.home_account, region or self.region)
 
     # --- functions and rules ---
 
