@@ -8,7 +8,11 @@ from chalicelib.effect import Call, Change, Effects, Reader
 from chalicelib.errors import NotApplicable, Refused
 from chalicelib.parameters import ACCESS_KEY_ID, USER_NAME
 
-USER = "arn:{partition}:iam::{account}:user/*{user_name}"  # whatever the user's path is
+# With and without a path: no name that merely ends the same.
+USER = (
+    "arn:{partition}:iam::{account}:user/{user_name}",
+    "arn:{partition}:iam::{account}:user/*/{user_name}",
+)
 SURVIVES = (
     "sessions that were begun with the key (GetSessionToken, GetFederationToken: up to 36 hours)",
     "roles that were assumed with the key (revoke_role_sessions)",
@@ -26,7 +30,7 @@ SURVIVES = (
         "iam:UpdateAccessKey",
     ),
     facts=("user_arn", "last_used", "other_active_keys", "console_access", "survives"),
-    target={"*": (USER,), "iam:GetAccessKeyLastUsed": ("*",)},
+    target={"*": USER, "iam:GetAccessKeyLastUsed": ("*",)},
 )
 def deactivate_access_key(aws: Reader, access_key_id: str, user_name: str) -> Effects:
     """Set a long-term access key of an IAM user to Inactive; undo gives it its former status.

@@ -18,7 +18,11 @@ PROFILE_ARN = {
     "default": None,
     "description": "ARN of the instance profile whose role is meant; used without a role_name",
 }
-ROLE = "arn:{partition}:iam::{account}:role/*{role_name}"  # whatever the role's path is
+# With and without a path: no name that merely ends the same.
+ROLE = (
+    "arn:{partition}:iam::{account}:role/{role_name}",
+    "arn:{partition}:iam::{account}:role/*/{role_name}",
+)
 ON_ROLE = (
     "iam:GetRole",
     "iam:ListRolePolicies",
@@ -42,7 +46,7 @@ SURVIVES = (
     permissions=("iam:GetInstanceProfile", *ON_ROLE),
     facts=("role_name", "role_arn", "cut_off", "takes_effect", "survives"),
     target={
-        "*": (ROLE,),
+        "*": ROLE,
         "iam:GetInstanceProfile": ("arn:{partition}:iam::{account}:instance-profile/*",),
     },
 )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 
 from chalicelib.effect import JSON, Change, Evidence, Fixture, Message, canonical
 from chalicelib.runner import fixing, making
+from chalicelib.runner.reading import ActionReader
 from chalicelib.runner.work import StepWork
 from chalicelib.store import Effect, effects
 
@@ -24,7 +25,8 @@ def run(step: StepWork) -> dict[str, JSON]:
     made = {each.sk: making.settle(step, each) for each in recorded if each.index == step.index}
     counts: Counter[str] = Counter()
     fixtures: dict[str, JSON] = {}
-    generator = step.action.run(step.live, **step.params)
+    reader = ActionReader(**{f.name: getattr(step.live, f.name) for f in fields(step.live)})
+    generator = step.action.run(reader, **step.params)
     value: JSON = None
     while True:
         try:
@@ -34,7 +36,8 @@ def run(step: StepWork) -> dict[str, JSON]:
         if isinstance(wanted, Fixture):
             value = _fixture(step, wanted, fixtures)
         else:
-            value = _effect(step, wanted, counts, made)
+            record = _numbered(_record(step, wanted), counts, made)
+            value = _effect(step, record, made, reader.seen)
 
 
 def _fixture(step: StepWork, wanted: Fixture, fixtures: dict[str, JSON]) -> JSON:
@@ -45,13 +48,12 @@ def _fixture(step: StepWork, wanted: Fixture, fixtures: dict[str, JSON]) -> JSON
 
 
 def _effect(
-    step: StepWork, wanted: Wanted, counts: Counter[str], made: dict[str, Effect]
+    step: StepWork, record: Effect, made: dict[str, Effect], seen: Mapping[str, JSON]
 ) -> JSON:
     """Return what the effect's probe shows, having made the effect where it is not on record."""
-    record = _numbered(_record(step, wanted), counts, made)
     known = made.get(record.sk)
     if known is None or known.state != "done":
-        made[record.sk] = making.ensure(step, _with_first_way_back(record, made))
+        made[record.sk] = making.ensure(step, _with_first_way_back(record, made), seen)
     return made[record.sk].after
 
 

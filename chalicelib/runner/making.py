@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chalicelib.effect import JSON, from_document, satisfies
+from chalicelib.effect import JSON, canonical_text, from_document, satisfies
 from chalicelib.errors import Busy, Failed, NotApplicable, Outcome, Transient
 from chalicelib.runner import holding
 from chalicelib.runner.calling import described, perform, sort_error
@@ -17,10 +18,13 @@ from chalicelib.store import Effect, Hold, effect_item
 from chalicelib.table import ConditionFailed, Operation, Put
 
 
-def ensure(step: StepWork, record: Effect) -> Effect:
-    """Make an effect that is not on record yet; return it as it is recorded then."""
+def ensure(step: StepWork, record: Effect, seen: Mapping[str, JSON]) -> Effect:
+    """Make an effect that is not on record yet; return it as it is recorded then.
+
+    seen: what elements were when the action looked at them, which its ways back build on.
+    """
     if record.kind == "change":
-        intent, act = intend(step, record)
+        intent, act = intend(step, record, seen)
         return make(step, intent) if act else intent
     intent = replace(record, seq=_commit(step, "intent", record, None, None))
     return send_message(step, intent) if record.kind == "message" else make(step, intent)
@@ -45,11 +49,14 @@ def settle(step: StepWork, effect: Effect) -> Effect:
         return outcome(step, replace(effect, call=effect.call or effect.do), live, verified=True)
     if not open_:
         raise _unverified(effect, live)
-    return make(step, effect) if effect.kind == "evidence" else ensure(step, effect)
+    return make(step, effect) if effect.kind == "evidence" else ensure(step, effect, {})
 
 
-def intend(step: StepWork, record: Effect) -> tuple[Effect, bool]:
-    """Write the intent and the wish on its hold together; return them, and whether to act."""
+def intend(step: StepWork, record: Effect, seen: Mapping[str, JSON]) -> tuple[Effect, bool]:
+    """Write the intent and the wish on its hold together; return them, and whether to act.
+
+    Raise Transient where its way back would lead to something else than what is there now.
+    """
     wisher = step.wisher(step.step, step.index)
     wish = holding.Wish(
         wisher, record.key, record.want, record.order, record.do, record.undo, maker(record)
@@ -58,6 +65,9 @@ def intend(step: StepWork, record: Effect) -> tuple[Effect, bool]:
         hold = step.hold(record.key)
         live = step.live.look(recorded_probe(record.probe))
         held, act = holding.take(hold, wish, live, step.desk.clock.seconds(), step.lease.until)
+        first = act and (hold is None or hold.undo is None)
+        if first and not _same(seen.get(record.key, live), live):
+            raise Transient(f"{record.key} changed since the action looked at it")
         state = {"state": "intent"} if act else {"state": "done", "after": live, "verified": True}
         intent = replace(record, before=record.before if record.seq else live, **state)
         try:
@@ -114,6 +124,10 @@ def _given_up(step: StepWork, effect: Effect, why: Outcome) -> Outcome:
     """Take an effect's wish back, which is not to be; return why."""
     give_back(step, replace(effect, state="failed", result=str(why)))
     return why
+
+
+def _same(one: JSON, other: JSON) -> bool:
+    return canonical_text(one) == canonical_text(other)
 
 
 def fulfils(effect: Effect, live: JSON) -> bool:

@@ -84,6 +84,19 @@ class LiveReader:
 
 
 @dataclass(frozen=True)
+class ActionReader(LiveReader):
+    """Read live state for an action, and keep what its probes showed it."""
+
+    seen: dict[str, JSON] = field(default_factory=dict)
+
+    def look(self, probe: Probe) -> JSON:
+        """Return what a probe reads now; the way back that the action names builds on it."""
+        value = super().look(probe)
+        self.seen[self.key(probe)] = value
+        return value
+
+
+@dataclass(frozen=True)
 class PlanReader(LiveReader):
     """Read state as it would be after the earlier steps of the plan; send no placeholder."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 Document = Mapping[str, Any]
 
+ACCOUNT = re.compile(r"[0-9]{12}")
 SECRET = "not-a-secret"  # noqa: S105 - the embedded AWS checks no signatures
 
 
@@ -51,6 +53,8 @@ current_invocation: ContextVar[Invocation | None] = ContextVar("current_invocati
 
 def administrator_key(account: str) -> str:
     """Return the access key id (20 characters, as AWS's) of an account's administrator."""
+    if not ACCOUNT.fullmatch(account):
+        raise ValueError(f"an account id has 12 digits, unlike {account!r}")
     return f"AKIA{account}ROOT"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -11,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.effect import Change, Effects
-from chalicelib.errors import Busy, Refused
+from chalicelib.errors import Busy, Refused, Transient
 from chalicelib.runner import holding
 from chalicelib.runner.holding import Wish
 from chalicelib.store import Hold
-from firebreak.cloud import ProcessKilled
+from firebreak.cloud import CallInfo, ProcessKilled
 from tests.runner.bench import (
     MADE,
     Bench,
@@ -316,29 +317,57 @@ def test_a_remaining_wish_is_called_with_the_rights_it_came_with(bench: Bench) -
     assert {"a": "restored"} == bench.undo(first)
 
 
+def once(bench: Bench, identity: str, operation: str, then: Callable[[], object]) -> Any:
+    """Return a hook that does something right after the first such call of a remediation."""
+    waiting = True
+
+    def hook(call: CallInfo) -> None:
+        nonlocal waiting
+        ours = identity in (call.session_name or "") and call.operation == operation
+        if waiting and ours and call.phase == "after":
+            waiting = False
+            then()
+
+    return hook
+
+
 def test_a_hold_let_go_of_meanwhile_is_not_written_back(bench: Bench) -> None:
-    """Joining a hold while its last holder lets go is read again, and then acted on."""
-    first = bench.apply("set_value", name="a", want="shut")
-    second = bench.admit({"action": "set_value", "with": {"name": "a", "want": "shut"}})
-    undone = False
+    """Who would join a hold whose last holder just let go reads again, and acts."""
 
-    def let_go(call: Any) -> None:
-        nonlocal undone
-        reads = call.operation == "GetParameter" and call.phase == "after"
-        if reads and not undone and call.session_name and second in call.session_name:
-            undone = True
-            bench.undo(first)
+    def set_blindly(aws: Any, name: str, want: Any) -> Effects:
+        """Set a parameter whose former state is known without a look."""
+        yield Change(MADE.value(name=name), want=want, do=put(name, want), undo=back(name, None))
+        return {}
 
-    with bench.injecting(let_go):
+    register(set_blindly)
+    first = bench.apply("set_blindly", name="a", want="shut")
+    second = bench.admit({"action": "set_blindly", "with": {"name": "a", "want": "shut"}})
+
+    with bench.injecting(once(bench, second, "GetParameter", lambda: bench.undo(first))):
         assert "done" == bench.step(second)
 
-    assert undone
-    assert "shut" == bench.get("a")
     hold = bench.hold("a")
     assert hold
     assert [f"{second}/step#0"] == list(hold.wishes)
+    calls = ["PutParameter a shut", "DeleteParameter a", "PutParameter a shut"]
+    assert calls == bench.written()
     assert {"a": "restored"} == bench.undo(second)
     assert bench.get("a") is None
+
+
+def test_a_way_back_to_what_is_no_longer_there_is_not_recorded(bench: Bench) -> None:
+    """Changed between the action's look and the intent, an element is looked at again."""
+    bench.set("a", "open")
+    identity = bench.admit({"action": "set_value", "with": {"name": "a", "want": "shut"}})
+    hook = once(bench, identity, "GetParameter", lambda: bench.set("a", "theirs"))
+
+    with bench.injecting(hook), pytest.raises(Transient, match="changed since"):
+        bench.step(identity)
+    assert [] == bench.effects(identity)
+
+    assert "done" == bench.step(identity)
+    assert {"a": "restored"} == bench.undo(identity)
+    assert "theirs" == bench.get("a")
 
 
 @pytest.mark.parametrize("seed", range(6))
