@@ -153,6 +153,7 @@ def own_networks(aws: Reader, cidrs: Iterable[str], never: Iterable[str]) -> dic
     where `never` names something else than networks.
     """
     own = dict.fromkeys(_checked(never), "never to be blocked, says the playbook")
+    own |= dict.fromkeys(aws.own_networks, "a network of one's own, say the stage's settings")
     own |= {each: name for name, each in _service_networks(aws)}
     own |= {each: vpc for vpc, each in _vpc_networks(aws)}
     return own | dict.fromkeys(_elastic(aws, cidrs), "an Elastic IP address of this account")

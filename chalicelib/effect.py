@@ -59,6 +59,10 @@ class Reader(Protocol):
         """Return the stage's name."""
 
     @property
+    def own_networks(self) -> tuple[str, ...]:
+        """Return the public networks of one's own, which are never blocked."""
+
+    @property
     def responders(self) -> tuple[str, ...]:
         """Return the ARN patterns of what is never contained."""
 

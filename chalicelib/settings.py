@@ -6,7 +6,7 @@ import difflib
 import ipaddress
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from chalicelib.errors import InvalidSettings
@@ -99,6 +99,7 @@ WANTED: Mapping[str, tuple[str, str]] = {
     "OWN_NETWORKS": (".+", "networks in CIDR notation with commas between"),
 }
 LISTS = ("ACCOUNTS", "ADMINISTRATORS", "RESPONDERS", "OWN_NETWORKS")
+FUNCTIONS = ("on_event", "run_step", "on_execution_ended", "ingest_firewall_logs")
 NEEDED = ("STAGE", "HOME_ACCOUNT", "REGION")
 
 
@@ -148,6 +149,12 @@ def _is_network(value: str) -> bool:
     return True
 
 
+def _own_roles(value: Callable[[str], str]) -> tuple[str, ...]:
+    """Return Firebreak's own roles, each by its whole name: it must never lock itself out."""
+    home = f"arn:{value('PARTITION')}:iam::{value('HOME_ACCOUNT')}:role/firebreak-{value('STAGE')}"
+    return (value("MEMBER_ROLE").rpartition("/")[2], *(f"{home}-{name}" for name in FUNCTIONS))
+
+
 def _settings(given: Mapping[str, str]) -> Settings:
     def value(name: str) -> str:
         return given.get(name, "")
@@ -164,7 +171,7 @@ def _settings(given: Mapping[str, str]) -> Settings:
         external_id=value("EXTERNAL_ID"),
         accounts=_parts(value("ACCOUNTS")) or ("*",),
         administrators=_parts(value("ADMINISTRATORS")),
-        responders=_parts(value("RESPONDERS")),
+        responders=(*_parts(value("RESPONDERS")), *_own_roles(value)),
         apply_samples=value("APPLY_SAMPLES") == "true",
         mode=value("MODE"),
         playbooks=value("PLAYBOOKS"),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib import durations
+from chalicelib.errors import Transient
 from chalicelib.log import note
 from chalicelib.store import Remediation
 from chalicelib.text import ascii_subject, defang, one_line
@@ -19,8 +20,11 @@ LINE = 1_000
 
 
 def ask(desk: Desk, head: Remediation, within: int) -> None:
-    """Tell that a remediation waits for a person, and by which plan's hash to answer."""
-    _tell(
+    """Tell that a remediation waits for a person, and by which plan's hash to answer.
+
+    Raise Transient where nobody could be told: a question that nobody hears is none.
+    """
+    told = _tell(
         desk,
         f"Approval needed: {head.playbook['name']} on {head.target}",
         {
@@ -33,6 +37,8 @@ def ask(desk: Desk, head: Remediation, within: int) -> None:
             "Expires in": durations.text(within),
         },
     )
+    if not told:
+        raise Transient(f"remediation {head.id}: nobody could be told that it waits")
 
 
 def closed(desk: Desk, head: Remediation, status: str, reason: str) -> None:
@@ -61,8 +67,8 @@ def rejected(desk: Desk, decision: str, reason: str) -> None:
     )
 
 
-def _tell(desk: Desk, subject: str, lines: Mapping[str, str]) -> None:
-    """Publish to the stage's topic; a topic that is down never holds up what must be recorded."""
+def _tell(desk: Desk, subject: str, lines: Mapping[str, str]) -> bool:
+    """Publish to the stage's topic; return False where it is down, which holds up no record."""
     text = "\n".join(f"{name}: {defang(one_line(value, LINE))}" for name, value in lines.items())
     try:
         desk.access.home("sns").publish(
@@ -70,3 +76,5 @@ def _tell(desk: Desk, subject: str, lines: Mapping[str, str]) -> None:
         )
     except (ClientError, BotoCoreError) as error:
         note("not_told", f"{ascii_subject(subject)}: {error}")
+        return False
+    return True

@@ -66,7 +66,7 @@ def _of_file(path: Path) -> Iterator[EventFile]:
 def _of_text(name: str, text: str) -> Iterator[EventFile]:
     try:
         value = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as wrong:
+    except (ValueError, RecursionError) as wrong:
         yield EventFile(name, value=text, unreadable=f"not JSON: {wrong}")
         return
     yield from parted(name, value)

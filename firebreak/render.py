@@ -97,9 +97,9 @@ def remediation_lines(remediation: Mapping[str, Any], *, verbose: bool = False) 
 
 def change_lines(change: Mapping[str, Any], *, verbose: bool = False) -> list[str]:
     """Return one change: the call, and what its element showed before and after."""
-    call = (
-        f"{change['service']}.{change['operation']}" if change["service"] else "as wanted already"
-    )
+    call = f"{change['service']}.{change['operation']}" if change["service"] else "nothing to call"
+    if change["state"] in ("failed", "intent"):
+        return [f"{named('failed')} {call}  {shown(change['element'].split('/', 2)[-1], 90)}"]
     if change["kind"] in ("message", "evidence", "fixture"):
         return [f"{call}  {shown(change['element'], 90)}"]
     states = f"{value(change['before'])} -> {value(change['after'])}"

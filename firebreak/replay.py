@@ -137,7 +137,7 @@ def replay_in(stage: Stage, event: EventFile, options: Options) -> Replayed:
     handled = deliver(stage, event, options)
     if options.rollback:
         for identity in _remediations(handled):
-            if lifecycle.head_of(stage.desk, identity).phase == "closed":
+            if lifecycle.head_of(stage.desk, identity).status in _APPLIED:
                 roll_back(stage, identity)
     return report(stage, event.name, handled)
 
@@ -377,9 +377,9 @@ def _steps(entries: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
 
 
 def _change(effect: store.Effect) -> dict[str, Any]:
-    call = effect.call or (
-        effect.do if effect.state == "done" and effect.kind != "change" else None
-    )
+    tried = effect.state != "done" or effect.kind != "change"
+    wanted = effect.do if tried and "service" in (effect.do or {}) else None
+    call = effect.call or wanted
     return {
         "step": effect.step,
         "kind": effect.kind,
@@ -387,8 +387,9 @@ def _change(effect: store.Effect) -> dict[str, Any]:
         "service": (call or {}).get("service"),
         "operation": (call or {}).get("operation", "none"),
         "params": (call or {}).get("params", {}),
+        "state": effect.state,
         "before": effect.before,
-        "after": effect.after,
+        "after": effect.after if effect.state != "failed" else effect.before,
         "undo": effect.undo if call else None,
         "verified": effect.verified,
     }
@@ -411,6 +412,7 @@ def _planned_call(step: str, item: Mapping[str, Any], call: Mapping[str, Any]) -
             "service": call.get("service"),
             "operation": call["operation"],
             "params": call.get("params", {}),
+            "state": "planned",
             "before": item.get("before"),
             "after": item["want"],
             "undo": item.get("undo"),

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from chalicelib.errors import InvalidSettings
-from chalicelib.settings import PREFIX, WANTED, Settings, defaults, from_environment
+from chalicelib.settings import FUNCTIONS, PREFIX, WANTED, Settings, defaults, from_environment
 
 ROOT = Path(__file__).resolve().parents[1]
 LEAST = {"STAGE": "dev", "HOME_ACCOUNT": "111122223333", "REGION": "eu-west-1"}
@@ -39,6 +39,7 @@ def test_the_least_that_is_needed() -> None:
             topic_arn="arn:aws:sns:eu-west-1:111122223333:firebreak-dev-notifications",
             member_role="firebreak-dev-member",
             external_id="firebreak-dev",
+            responders=own_roles("firebreak-dev-member", "aws"),
         )
         == settings
     )
@@ -48,6 +49,12 @@ def test_the_least_that_is_needed() -> None:
     assert settings.state_machine_arn("contain") == (
         "arn:aws:states:eu-west-1:111122223333:stateMachine:firebreak-dev-contain"
     )
+
+
+def own_roles(member: str, partition: str) -> tuple[str, ...]:
+    """Return the roles of Firebreak's own, which are always responders."""
+    home = f"arn:{partition}:iam::111122223333:role/firebreak-dev-"
+    return (member, *(home + name for name in FUNCTIONS))
 
 
 def test_every_variable_is_read() -> None:
@@ -77,7 +84,8 @@ def test_every_variable_is_read() -> None:
     )
     assert ("222233334444", "333344445555") == settings.accounts
     assert ("444455556666",) == settings.administrators
-    assert ("arn:aws:iam::*:role/break-glass*", "responder") == settings.responders
+    asked = ("arn:aws:iam::*:role/break-glass*", "responder")
+    assert (*asked, *own_roles("role", "aws-cn")) == settings.responders
     assert (True, "approve", "/var/task/mine") == (
         settings.apply_samples,
         settings.mode,

@@ -7,6 +7,7 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 
 from chalicelib import telling
+from chalicelib.errors import Transient
 from firebreak.stage import Stage
 from tests.worlds import failing, head, refusal, world
 
@@ -89,7 +90,10 @@ def test_a_long_text_is_cut(stage: Stage) -> None:
     assert len(published(stage)["Message"]) < 3_000
 
 
-@pytest.mark.parametrize("tell", TELLINGS.values(), ids=TELLINGS)
+STATEMENTS = {name: tell for name, tell in TELLINGS.items() if name != "asked"}
+
+
+@pytest.mark.parametrize("tell", STATEMENTS.values(), ids=STATEMENTS)
 @pytest.mark.parametrize(
     "error", [refusal("AuthorizationError"), EndpointConnectionError(endpoint_url="sns")]
 )
@@ -101,3 +105,11 @@ def test_a_topic_that_is_down_holds_up_nothing(
     tell(stage.desk)
 
     assert "ok" not in [call.code for call in stage.cloud.calls if call.operation == "Publish"]
+
+
+def test_a_question_that_nobody_hears_is_asked_again(stage: Stage) -> None:
+    """Where SNS is down, asking for approval is tried again: a question unheard is none."""
+    stage.cloud.inject = failing("Publish", lambda: refusal("InternalError"))
+
+    with pytest.raises(Transient):
+        TELLINGS["asked"](stage.desk)

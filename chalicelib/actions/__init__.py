@@ -25,6 +25,7 @@ class Action:
     the finding) or `home` (the security account). target: ARN formats over parameters, partition,
     account and region, which narrow the session policy; an action with none gets `*`.
     contains: a failure must not be passed over in silence; messages and evidence set it False.
+    undo_after: actions whose changes for the same parameters must be taken back before this one's.
     final: why its changes cannot be taken back, which a playbook must accept by name.
     """
 
@@ -38,6 +39,7 @@ class Action:
     final: str | None
     target: Mapping[str, tuple[str, ...]]
     summary: str
+    undo_after: tuple[str, ...] = ()
 
     @property
     def required(self) -> tuple[str, ...]:
@@ -57,6 +59,7 @@ def action(
     contains: bool = True,
     final: str | None = None,
     target: Mapping[str, tuple[str, ...]] | None = None,
+    undo_after: tuple[str, ...] = (),
 ) -> Callable[[Callable[..., Effects]], Callable[..., Effects]]:
     """Register a generator function as the action of its name; return it unchanged.
 
@@ -83,6 +86,7 @@ def action(
             final,
             target or {},
             summary,
+            undo_after,
         )
         return function
 

@@ -21,6 +21,7 @@ PASSING = ("Pending",)  # on the way into service, from where it may leave
 
 
 @action(
+    undo_after=("isolate_instance",),  # else the group, or anybody, ends it and its evidence
     params={
         "instance_id": INSTANCE_ID,
         "prefer": {

@@ -16,6 +16,7 @@ SHUTDOWN = "instanceInitiatedShutdownBehavior"
 
 
 @action(
+    undo_after=("isolate_instance",),  # else the group, or anybody, ends it and its evidence
     params={"instance_id": INSTANCE_ID},
     permissions=(
         "ec2:DescribeInstances",

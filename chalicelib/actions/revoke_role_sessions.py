@@ -87,6 +87,8 @@ def revoke_role_sessions(aws: Reader, role_name: str | None, profile_arn: str | 
 def _role_of_profile(aws: Reader, profile_arn: str | None) -> str:
     if profile_arn is None:
         raise NotApplicable("the instance has no profile, and no role is named")
+    if profile_arn.split(":")[:5] != ["arn", aws.partition, "iam", "", aws.account]:
+        raise NotApplicable(f"instance profile {profile_arn} is not of account {aws.account}")
     return iam.role_of_profile(aws, profile_arn.rpartition("/")[2])
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from chalicelib.effect import strip_placeholders
 from chalicelib.errors import Rejected
+from chalicelib.fields import partition_of
 from chalicelib.finding import Finding
 from chalicelib.settings import Settings
 
@@ -22,6 +24,14 @@ def believe(settings: Settings, envelope: Mapping[str, Any], finding: Finding) -
     elif sender not in (finding.account, *settings.administrators):
         reason = f"{sender or 'nobody'} may not speak for account {finding.account}"
         raise Rejected("account", f"{reason}; only an administrator of {source} may")
+    elif envelope.get("region", finding.region) != finding.region:
+        reason = f"an event of {envelope['region']!s:.40} may not speak for {finding.region}"
+        raise Rejected("region", reason)
+    if partition_of(finding.region) != finding.partition:
+        reason = f"region {finding.region} is not of partition {finding.partition}"
+        raise Rejected("detail.partition", reason)
+    if not strip_placeholders(finding.resource.id).strip():
+        raise Rejected("detail.resource", "its id has no character that can be shown")
     allowed = (*settings.accounts, settings.home_account)
     if "*" not in allowed and finding.account not in allowed:
         raise Rejected("detail.accountId", f"account {finding.account} is not one of ours")

@@ -17,7 +17,9 @@ from chalicelib.lifecycle.heads import head_of, leased, move
 from chalicelib.runner import settling
 from chalicelib.runner.work import Desk, Work
 from chalicelib.store import Remediation
+from chalicelib.text import shortened
 
+LONGEST = 10_000  # characters of a reason; the steps' results have theirs in full
 TOLD = (FAILED, PARTLY, PARTLY_ROLLED_BACK, EXPIRED)
 
 
@@ -44,7 +46,8 @@ def _closed(work: Work, status: str, reason: str) -> Remediation:
             return None
         if now.phase != head.phase:
             raise Busy(f"remediation {now.id} moved on to its {now.phase} phase")
-        return replace(now, phase="closed", status=status, reason=reason, token="")
+        why = shortened(reason, LONGEST)
+        return replace(now, phase="closed", status=status, reason=why, token="")
 
     if status in TOLD:
         telling.closed(desk, head, status, reason)

@@ -52,10 +52,11 @@ def conclude(work: Work, problems: Sequence[str]) -> tuple[str, str]:
     if head.phase == "apply":
         return _applied(_ended(work), problems)
     status, reason = _unapplied(work, head)
-    applied = [_name(r) for r in results(work.desk.tables, head.id, "apply") if r.status == "done"]
-    if not applied and not problems:
+    made = effects(work.desk.tables, head.id)
+    stands = dict.fromkeys(e.step for e in made if e.kind == "change" and e.state not in DONE_WITH)
+    if not stands and not problems:
         return status, reason
-    return PARTLY, "; ".join([f"applied: {', '.join(applied)}", f"the rest: {reason}", *problems])
+    return PARTLY, "; ".join([f"applied: {', '.join(stands)}", f"the rest: {reason}", *problems])
 
 
 def _unapplied(work: Work, head: Remediation) -> tuple[str, str]:
@@ -114,9 +115,11 @@ def _applied(entries: list[list[Ended]], problems: Sequence[str]) -> tuple[str, 
     wrong = [said for each in reached for said in each.wrong]
     if any(_stops(each) for each in reached):
         return FAILED, "; ".join([*wrong, *problems])
+    ended = [result for each in reached for result in each.results]
+    if wrong and not any(result.status == "done" for result in _containing(ended)):
+        return FAILED, "; ".join([*wrong, *problems])
     if wrong or problems:
         return PARTLY, "; ".join([*wrong, *problems])
-    ended = [result for each in reached for result in each.results]
     if any(result.status == "done" for result in _containing(ended)):
         return CONTAINED, ""
     reasons = [f"{_name(r)}: {r.reason}" for r in ended if r.status == NOTHING]

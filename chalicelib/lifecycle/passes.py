@@ -15,7 +15,7 @@ from chalicelib.runner.work import Desk
 from chalicelib.store import Remediation, partition, pass_name, results
 from chalicelib.table import Item, Put
 
-FOLLOWING = {"observe": "close", "approve": "ask"}
+FOLLOWING = {"observe": "close", "approve": "ask", "enforce": "apply"}
 PHASES = {"close": "plan", "ask": "wait", "apply": "apply"}
 
 
@@ -25,7 +25,7 @@ def seal(desk: Desk, identity: str, owner: str) -> str:
     planned = results(desk.tables, identity, pass_name(head, "plan"))
     rows = sorted([f"{each.step}#{each.index}", rows_of(each)] for each in planned)
     plan = {"hash": plan_hash(rows), "made_at": desk.clock.now()}
-    following = FOLLOWING.get(head.mode, "apply")
+    following = FOLLOWING.get(head.mode, "close")  # a mode nobody knows applies nothing
 
     def sealed(current: Remediation) -> Remediation | None:
         if current.phase != "plan" or current.plan or current.plans != head.plans:

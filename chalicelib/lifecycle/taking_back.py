@@ -5,19 +5,32 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 
+from chalicelib.actions import actions
 from chalicelib.effect import JSON, canonical_text
 from chalicelib.errors import Failed, Outcome
 from chalicelib.lifecycle.heads import DONE_WITH, head_of, leased, move
 from chalicelib.runner import settling, undoing
 from chalicelib.runner.calling import shown
-from chalicelib.runner.releasing import CONFLICT, FAILED, KEPT, TOO_EARLY, TakenBack
+from chalicelib.runner.releasing import (
+    ALREADY_BACK,
+    BLOCKED,
+    CONFLICT,
+    FAILED,
+    GONE,
+    HELD,
+    KEPT,
+    RESTORED,
+    TOO_EARLY,
+    TakenBack,
+)
 from chalicelib.runner.work import Desk, Work
 from chalicelib.store import Effect, Remediation, effects
 
 MARGIN = 75.0  # seconds before a lease's end in which no further change is taken back
 ROWS = 500  # that a head lists; the effects tell of each
 LONGEST = 1_000  # characters of a value in a row
-OPEN = (CONFLICT, TOO_EARLY, FAILED)
+OPEN = (CONFLICT, TOO_EARLY, FAILED, BLOCKED)
+LET_GO = (RESTORED, ALREADY_BACK, GONE, HELD)
 Row = dict[str, JSON]
 
 
@@ -31,6 +44,8 @@ def start_undo(desk: Desk, identity: str, told: Mapping[str, JSON]) -> str:
         raise Failed(
             f"remediation {identity} is in its {head.phase} phase: it must be closed first"
         )
+    if not effects(desk.tables, identity):
+        raise Failed(f"remediation {identity} ({head.status}) changed nothing to take back")
 
     def begun(now: Remediation) -> Remediation:
         number = int(now.undo.get("number", 0)) + 1
@@ -70,14 +85,19 @@ def _all(work: Work) -> bool:
     made, wanted = effects(work.desk.tables, work.remediation.id), work.remediation.undo
     found = _known(work, made)
     seen = {(row["step"], row["index"], row["key"]) for row in found}
-    for group in undoing.groups(each for each in made if each.state not in DONE_WITH):
+    groups = undoing.groups(each for each in made if each.state not in DONE_WITH)
+    standing = [group[-1] for group in groups if group[-1].kind == "change"]
+    for group in groups:
         last = group[-1]
         if (last.step, last.index, last.key) in seen or wanted.get("step") not in (None, last.step):
             continue
         if work.desk.clock.seconds() > work.lease.until - MARGIN:
             _note(work, found)
             return True
-        found.append(asdict(_taken_back(work, group, wanted)))
+        result = _taken_back(work, group, wanted, standing)
+        found.append(asdict(result))
+        if result.result in LET_GO:
+            standing = [each for each in standing if each is not last]
     _note(work, found)
     return False
 
@@ -95,14 +115,32 @@ def _known(work: Work, made: list[Effect]) -> list[Row]:
     return found
 
 
-def _taken_back(work: Work, group: list[Effect], wanted: Mapping[str, JSON]) -> TakenBack:
+def _taken_back(
+    work: Work, group: list[Effect], wanted: Mapping[str, JSON], standing: list[Effect]
+) -> TakenBack:
     last = group[-1]
     if last.key in wanted.get("keep", ()):
         return TakenBack(last.step, last.index, last.key, KEPT, reason="as decided")
+    force = last.key in wanted.get("force", ())
+    first = None if force else _first(last, standing)
+    if first:
+        reason = f"{first.key} ({first.action}) must be taken back before it"
+        return TakenBack(last.step, last.index, last.key, BLOCKED, reason=reason)
     try:
-        return undoing.take_back(work, group, force=last.key in wanted.get("force", ()))
+        return undoing.take_back(work, group, force=force)
     except Outcome as failed:
         return TakenBack(last.step, last.index, last.key, FAILED, reason=str(failed))
+
+
+def _first(effect: Effect, standing: list[Effect]) -> Effect | None:
+    """Return a change that still stands and must be taken back before this one."""
+    known = actions()
+    after = known[effect.action].undo_after if effect.action in known else ()
+    mine = {(k, canonical_text(v)) for k, v in effect.params.items()}
+    for each in standing:
+        if each.action in after and mine & {(k, canonical_text(v)) for k, v in each.params.items()}:
+            return each
+    return None
 
 
 def _note(work: Work, found: list[Row]) -> None:

@@ -10,6 +10,7 @@ from chalicelib.errors import Corrupt, Invalid
 from chalicelib.playbook.values import (
     CONTINUE,
     KEEP,
+    MODES,
     OBSERVE,
     STOP,
     Example,
@@ -111,7 +112,10 @@ def _guardrails(stored: Mapping[str, Any]) -> Guardrails:
         values["limit"] = Limit(limit["count"], durations.seconds(limit["per"]))
     if "exempt_tags" in stored:
         values["exempt_tags"] = dict(stored["exempt_tags"])
-    return Guardrails(mode=stored.get("mode", OBSERVE), **values)
+    mode = stored.get("mode", OBSERVE)
+    if mode not in MODES:
+        raise ValueError(f"mode is {mode!r:.40}; one of {', '.join(MODES)} is right")
+    return Guardrails(mode=mode, **values)
 
 
 def _entry(stored: Mapping[str, Any], passed_over: Collection[str]) -> Step | Parallel:

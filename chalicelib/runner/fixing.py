@@ -9,7 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.effect import JSON, REGISTRY, Call, Fixture, FixtureState, holds_placeholder
 from chalicelib.errors import Busy, Failed, FirebreakError, Transient
-from chalicelib.log import log
+from chalicelib.log import note
 from chalicelib.runner.calling import described, send, sort_error
 from chalicelib.runner.reading import PATIENCE
 from chalicelib.runner.work import StepWork
@@ -96,7 +96,7 @@ def _unlock_quietly(step: StepWork, key: str, owner: str) -> None:
     try:
         _lock(step, key, owner, NOBODY, 0)
     except (FirebreakError, ConditionFailed, ClientError, BotoCoreError) as error:
-        log().warning("fixture_lock_runs_out", fixture=key, why=str(error))
+        note("left_to_run_out", f"lock of fixture {key}: {error}")
 
 
 def _lock(step: StepWork, key: str, owner: str, after: str, until: int) -> None:

@@ -36,7 +36,8 @@ class Plan:
 
     items: one per effect. wanted: what each element would be. stands_for: values that may differ
     until the plan is applied, such as a fixture's id, and the placeholder that hashes in their
-    stead. documents: what shared documents would be after the edits so far.
+    stead. documents: what shared documents would be after the edits so far. fixtures: those that
+    were asked for, by their keys.
     """
 
     reader: PlanReader
@@ -44,6 +45,7 @@ class Plan:
     wanted: dict[str, JSON] = field(default_factory=dict)
     stands_for: dict[str, str] = field(default_factory=dict)
     documents: dict[str, JSON] = field(default_factory=dict)
+    fixtures: dict[str, JSON] = field(default_factory=dict)
     facts: Mapping[str, JSON] = field(default_factory=dict)
 
 
@@ -106,6 +108,12 @@ def _change(made: Plan, change: Change) -> JSON:
 
 def _fixture(made: Plan, fixture: Fixture) -> JSON:
     key = made.reader.key(fixture)
+    if key not in made.fixtures:
+        made.fixtures[key] = _new_fixture(made, fixture, key)
+    return made.fixtures[key]
+
+
+def _new_fixture(made: Plan, fixture: Fixture, key: str) -> JSON:
     state = REGISTRY.fixtures[fixture.name](made.reader, **fixture.args)
     name = placeholder(fixture.key)
     if isinstance(state.value, str) and not holds_placeholder(state.value):

@@ -42,6 +42,7 @@ class LiveReader:
     topic_arn: str
     stage: str
     responders: tuple[str, ...]
+    own_networks: tuple[str, ...] = ()
 
     @property
     def account(self) -> str:

@@ -22,6 +22,7 @@ KEPT = "kept"  # evidence and messages are not taken back
 IRREVERSIBLE = "irreversible"  # its action says why
 TOO_EARLY = "too_early"  # taking it back now would end the protection itself
 FAILED = "failed"  # AWS refuses it, or it does not show
+BLOCKED = "blocked"  # what must be taken back before it still stands
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from chalicelib.aws import Access, Place, session_name
 from chalicelib.clock import Clock
 from chalicelib.effect import JSON
 from chalicelib.errors import Busy, Corrupt, Failed, Fenced
-from chalicelib.log import log
+from chalicelib.log import note
 from chalicelib.policy import Scope, session_policy
 from chalicelib.runner.reading import LiveReader
 from chalicelib.settings import Settings
@@ -108,9 +108,7 @@ class Work:
         try:
             self.desk.tables.put_where(item, LEASED, {"owner": self.lease.owner})
         except (ClientError, BotoCoreError, Busy) as error:
-            log().warning(
-                "lease_runs_out", lease=self.lease.sk, until=self.lease.until, why=str(error)
-            )
+            note("left_to_run_out", f"lease {self.lease.sk}: {error}")
 
     def hold(self, key: str) -> Hold | None:
         """Return the hold on a state-key, or None. Raise Corrupt where it is none."""
@@ -151,6 +149,7 @@ class Work:
             topic_arn=settings.topic_arn,
             stage=settings.stage,
             responders=settings.responders,
+            own_networks=settings.own_networks,
         )
 
     def reader_by(self, by: Mapping[str, JSON], step: str) -> LiveReader:

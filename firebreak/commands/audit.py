@@ -36,7 +36,7 @@ def show(chain: str, as_json: bool, stage: str) -> None:
     if not records:
         raise InvalidSettings(f"there is no chain {chain!r:.80}")
     for record in records:
-        click.echo(canonical_text(asdict(record)) if as_json else line(record))
+        click.echo(written(record) if as_json else line(record))
     verdict = audit.verify(records)
     if not as_json:
         click.echo(f"{verdict.records} records, chain {verdict}")
@@ -55,6 +55,11 @@ def line(record: Record) -> str:
         said(record),
     )
     return " ".join(part for part in parts if part)
+
+
+def written(record: Record) -> str:
+    """Return a record as one line of ASCII JSON, whatever it holds."""
+    return json.dumps(asdict(record), sort_keys=True, separators=(",", ":"))
 
 
 def said(record: Record) -> str:
@@ -87,7 +92,7 @@ def verify(chains: tuple[str, ...], file: Path | None, stage: str) -> None:
         raise InvalidSettings("there is no chain to verify")
     broken = [(name, verdict) for name, verdict in found if not verdict.valid]
     for name, verdict in broken:
-        click.echo(f"{name}: {verdict}", err=True)
+        click.echo(f"{render.shown(name)}: {render.shown(str(verdict))}", err=True)
     records = sum(verdict.records for _, verdict in found)
     click.echo(f"{len(found)} chains, {records} records: {len(broken)} broken")
     if broken:
@@ -114,16 +119,28 @@ def _of_file(file: Path) -> Iterator[tuple[str, audit.Verdict]]:
 
 def _lines(file: Path) -> list[str]:
     try:
-        return file.read_text("utf-8").splitlines()
+        return file.read_text("utf-8").split("\n")
     except UnicodeDecodeError as wrong:
         raise InvalidSettings(f"{file}: not UTF-8 text: {wrong.reason}") from wrong
 
 
 def _parsed(file: Path, number: int, text: str) -> Record:
     try:
-        return Record(**json.loads(text))
-    except (ValueError, TypeError) as wrong:
-        raise InvalidSettings(f"{file}:{number}: no audit record: {wrong}") from wrong
+        record = Record(**json.loads(text, object_pairs_hook=_once))
+    except (ValueError, TypeError, RecursionError) as wrong:
+        why = render.shown(str(wrong), 200)
+        raise InvalidSettings(f"{file}:{number}: no audit record: {why}") from wrong
+    if not isinstance(record.chain, str) or type(record.seq) is not int:
+        raise InvalidSettings(f"{file}:{number}: chain is to be a text, seq a whole number")
+    return record
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Return an object's members. Raise ValueError where a key stands twice."""
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a key stands twice in one object")
+    return members
 
 
 @command.command()
@@ -136,7 +153,7 @@ def _parsed(file: Path, number: int, text: str) -> Record:
 def export(out: Path | None, stage: str) -> None:
     """Write every record as JSON lines, which `audit verify --file` verifies anywhere."""
     tables = connect(stage).tables
-    lines = [canonical_text(asdict(r)) for chain in tables.chains() for r in tables.records(chain)]
+    lines = [written(r) for chain in tables.chains() for r in tables.records(chain)]
     if out is None:
         click.echo("\n".join(lines))
         return

@@ -188,6 +188,14 @@ def by_way_of(aws: Any, name: str, way: Any, end: Any) -> Effects:
     return {"shown": shown}
 
 
+def use_own(aws: Any, name: str) -> Effects:
+    """Set a parameter to the name of Firebreak's own."""
+    own = yield MADE.own(name=f"{name}/own")
+    again = yield MADE.own(name=f"{name}/own")
+    yield change(aws, f"{name}/a", own)
+    return {"own": [own, again]}
+
+
 PARAMS: Mapping[str, Any] = {"name": TEXT, "want": ANYTHING}
 ACTIONS: tuple[tuple[Callable[..., Effects], Mapping[str, Any]], ...] = (
     (set_value, PARAMS),
@@ -195,6 +203,7 @@ ACTIONS: tuple[tuple[Callable[..., Effects], Mapping[str, Any]], ...] = (
     (raise_level, PARAMS),
     (add_entry, {"name": TEXT, "element": TEXT}),
     (several, {"name": TEXT}),
+    (use_own, {"name": TEXT}),
     (by_way_of, {"name": TEXT, "way": ANYTHING, "end": ANYTHING}),
 )
 
@@ -465,6 +474,14 @@ def commits(kind: str) -> Callable[[CallInfo], bool]:
 def wrote(call: CallInfo) -> bool:
     """Say whether a call has just changed an element."""
     return call.phase == "after" and writes(call)
+
+
+def changed(call: CallInfo) -> bool:
+    """Say whether a call has just written, to the table or an element.
+
+    Killed after a read, a process leaves what it left after the write before.
+    """
+    return call.phase == "after" and call.operation in (*WRITES, "PutItem", "TransactWriteItems")
 
 
 def said(call: CallInfo) -> str:

@@ -90,7 +90,6 @@ def test_a_plan_changes_nothing_and_apply_makes_its_calls(
     bench: Bench, step: dict[str, Any]
 ) -> None:
     """A plan pass makes no call that writes; apply then makes the calls the plan shows."""
-    register(use_own, {"name": TEXT})
     identity = bench.admit(step, phase="plan", mode="approve")
     calls = len(bench.cloud.calls)
 
@@ -111,13 +110,6 @@ def _shown(call: dict[str, Any]) -> str:
     return f"PutParameter {name} {call['params']['Value']}".replace(
         placeholder("test:own:it/own"), "it/own"
     )
-
-
-def use_own(aws: Any, name: str) -> Effects:
-    """Set a parameter to the name of Firebreak's own."""
-    own = yield MADE.own(name=f"{name}/own")
-    yield change(aws, f"{name}/a", own)
-    return {"own": own}
 
 
 def test_a_plan_makes_no_records_of_effects(bench: Bench) -> None:
@@ -211,7 +203,6 @@ def test_volatile_values_are_placeholders(bench: Bench) -> None:
 
 def test_the_hash_is_the_same_whether_or_not_a_fixture_stands(bench: Bench) -> None:
     """What hangs on Firebreak's own things is named, not by their ids."""
-    register(use_own, {"name": TEXT})
     step = {"action": "use_own", "with": {"name": "it"}}
     without = hash_of(bench, step)
     bench.set("it/own", "whole")
@@ -221,7 +212,6 @@ def test_the_hash_is_the_same_whether_or_not_a_fixture_stands(bench: Bench) -> N
 
 def test_a_fixture_made_meanwhile_is_no_difference(bench: Bench) -> None:
     """A plan that was shown before its fixture stood is applied after."""
-    register(use_own, {"name": TEXT})
     identity = planned(bench, {"action": "use_own", "with": {"name": "it"}})
     bench.set("it/own", "whole")
 
