@@ -8,6 +8,7 @@ import sys
 from importlib import import_module
 
 import click
+from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.errors import FirebreakError
 from firebreak import commands
@@ -46,7 +47,14 @@ def main() -> None:
     except FirebreakError as wrong:
         click.echo(f"firebreak: {wrong}", err=True)
         sys.exit(1)
+    except (BotoCoreError, ClientError) as wrong:
+        click.echo(f"firebreak: AWS: {wrong}", err=True)
+        sys.exit(1)
     except BrokenPipeError:  # the reader of a pipe went away: `firebreak … | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except OSError as wrong:
+        click.echo(f"firebreak: {wrong}", err=True)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
 

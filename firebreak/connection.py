@@ -35,12 +35,16 @@ def connect(stage: str) -> Desk:
     stage = stage or os.environ.get("FIREBREAK_STAGE", "")
     if not stage:
         raise InvalidSettings("no stage: give --stage, or set FIREBREAK_STAGE")
-    session = new_session()
-    if not session.region_name:
+    try:
+        session = new_session()
+    except BotoCoreError as wrong:
+        raise InvalidSettings(f"AWS configuration: {wrong}") from wrong
+    region = session.region_name or os.environ.get("AWS_REGION", "")
+    if not region:
         raise InvalidSettings("no region: set AWS_REGION to the one Firebreak is deployed in")
     try:
-        account = session.client("sts").get_caller_identity()["Account"]
+        account = session.client("sts", region_name=region).get_caller_identity()["Account"]
     except (BotoCoreError, ClientError) as wrong:
-        raise InvalidSettings(f"AWS does not let us in: {wrong}") from wrong
-    known = settings.defaults(stage, account, session.region_name)
+        raise InvalidSettings(f"AWS does not say whose credentials these are: {wrong}") from wrong
+    known = settings.defaults(stage, account, region)
     return wiring.desk(settings.from_environment(known), Clock())

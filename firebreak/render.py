@@ -83,16 +83,22 @@ def remediation_lines(remediation: Mapping[str, Any], *, verbose: bool = False) 
     lines = [f"  {heading(remediation['playbook'])}  {remediation['id']}  {remediation['status']}"]
     for step in remediation["steps"]:
         reason = f"  {shown(step['reason'], 100)}" if step["reason"] else ""
-        lines.append(f"    {named(step['status'], 15)} {step['name']} ({step['action']}){reason}")
-        mine = [change for change in remediation["changes"] if change["step"] == step["name"]]
+        name = f"{step['name']}[{step['index']}]" if step["index"] else step["name"]
+        lines.append(f"    {named(step['status'], 15)} {name} ({step['action']}){reason}")
+        mine = [each for each in remediation["changes"] if _of(step, each)]
         lines += [
             f"        {text}" for change in mine for text in change_lines(change, verbose=verbose)
         ]
     for row in remediation["undo"]:
         lines.append(
-            f"    {named(row['result'], 15)} {shown(row['key'], 80)} {shown(row['reason'], 60)}"
+            f"    {named(row['result'], 15)} {shown(row['key'], 90)} {shown(row['reason'], 60)}"
         )
     return lines
+
+
+def _of(step: Mapping[str, Any], change: Mapping[str, Any]) -> bool:
+    """Say whether a change is of a step, and of the same item of it."""
+    return bool(change["step"] == step["name"] and change["index"] == step["index"])
 
 
 def change_lines(change: Mapping[str, Any], *, verbose: bool = False) -> list[str]:

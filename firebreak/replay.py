@@ -34,7 +34,14 @@ ORDER = (  # what an event's decision is where its findings and playbooks came t
     "exempt",
     "no_playbook",
 )
-REMEDIATED = {lifecycle.CONTAINED, lifecycle.PARTLY, lifecycle.NOTHING, lifecycle.ROLLED_BACK}
+REMEDIATED = {
+    lifecycle.CONTAINED,
+    lifecycle.PARTLY,
+    lifecycle.NOTHING,
+    lifecycle.ROLLED_BACK,
+    lifecycle.PARTLY_ROLLED_BACK,
+}
+LATER = 2 * 86_400  # seconds until a roll-back: some protections must not be taken back at once
 
 
 @dataclass(frozen=True)
@@ -136,6 +143,7 @@ def replay_in(stage: Stage, event: EventFile, options: Options) -> Replayed:
     """Replay one event in a world that may have seen others."""
     handled = deliver(stage, event, options)
     if options.rollback:
+        stage.desk.clock.sleep(LATER)
         for identity in _remediations(handled):
             if lifecycle.head_of(stage.desk, identity).status in _APPLIED:
                 roll_back(stage, identity)
@@ -308,9 +316,8 @@ def _named(decision: Mapping[str, Any], heads: Mapping[str, store.Remediation]) 
     head = heads[decision["remediation"]]
     if head.phase == "closed":
         named = "remediated" if head.status in REMEDIATED else head.status
-        reason = (
-            head.reason if head.status == lifecycle.CONTAINED else f"{head.status}: {head.reason}"
-        )
+        plain = head.status in (lifecycle.CONTAINED, named)
+        reason = head.reason if plain else f"{head.status}: {head.reason}"
         return (named if named in ORDER else "failed"), reason.rstrip(": ")
     if head.phase == "wait":
         return "awaiting_approval", head.why
@@ -338,9 +345,7 @@ def _remediation(stage: Stage, head: store.Remediation) -> dict[str, Any]:
     changes = (
         [_change(effect) for effect in store.effects(tables, head.id)]
         if phase == "apply"
-        else [
-            row for result in ended for item in result.items for row in _planned(result.step, item)
-        ]
+        else [row for result in ended for item in result.items for row in _planned(result, item)]
     )
     return {
         "id": head.id,
@@ -349,10 +354,11 @@ def _remediation(stage: Stage, head: store.Remediation) -> dict[str, Any]:
         "steps": [
             {
                 "name": r.step,
+                "index": r.index,
                 "action": r.action,
                 "status": r.status,
                 "reason": r.reason,
-                "facts": r.facts,
+                "facts": readable(r.facts),
             }
             for r in ended
         ],
@@ -382,6 +388,7 @@ def _change(effect: store.Effect) -> dict[str, Any]:
     call = effect.call or wanted
     return {
         "step": effect.step,
+        "index": effect.index,
         "kind": effect.kind,
         "element": effect.key,
         "service": (call or {}).get("service"),
@@ -395,18 +402,21 @@ def _change(effect: store.Effect) -> dict[str, Any]:
     }
 
 
-def _planned(step: str, item: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _planned(result: store.StepResult, item: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return an item of a plan as changes not made: one, or each call of a fixture."""
     if item["kind"] in ("identity", "depends"):
         return []
     calls = item.get("calls") or [item.get("call") or {"operation": item["op"]}]
-    return [_planned_call(step, item, call) for call in calls]
+    return [_planned_call(result, item, call) for call in calls]
 
 
-def _planned_call(step: str, item: Mapping[str, Any], call: Mapping[str, Any]) -> dict[str, Any]:
+def _planned_call(
+    result: store.StepResult, item: Mapping[str, Any], call: Mapping[str, Any]
+) -> dict[str, Any]:
     shown: dict[str, Any] = readable(
         {
-            "step": step,
+            "step": result.step,
+            "index": result.index,
             "kind": item["kind"],
             "element": item["key"],
             "service": call.get("service"),

@@ -23,7 +23,6 @@ Schema = dict[str, Any]
 NAME = "^[a-z][a-z0-9_]{0,49}$"
 STEP_NAME = "^[a-z][a-z0-9_]{0,39}$"
 EVENT = r"^[a-z0-9_-]{1,64}(/[A-Za-z0-9_-]{1,64}){1,3}\.json$"
-WORD = "^[a-z][a-z_]{0,39}$"
 PATH = r"^\$\."
 HAS_PATH = r"\{\$\."
 
@@ -82,6 +81,17 @@ GUARDRAILS = _object(
     expires_after=_duration("when it is taken back unasked; blocks of addresses and domains only"),
     approve_within=_duration("how long a person has to approve", default="4h"),
 )
+DECISIONS = (
+    "remediated",
+    "planned",
+    "awaiting_approval",
+    "duplicate",
+    "exempt",
+    "no_playbook",
+    "rejected",
+    "failed",
+)
+STATUSES = ("done", "skipped", "not_applicable", "refused", "failed", "planned")
 EXAMPLE = _object(
     "a recorded event and what is to come of it",
     ("event", "expect"),
@@ -89,14 +99,14 @@ EXAMPLE = _object(
     expect=_object(
         "what is to come of the event",
         ("decision",),
-        decision=_text(
-            "what replay is to report, such as remediated, or no_playbook where it does not match",
-            pattern=WORD,
-        ),
+        decision={
+            "enum": list(DECISIONS),
+            "description": "what replay is to report; no_playbook where it does not match",
+        },
         steps={
             "type": "object",
             "description": "step → the status it is to end with",
-            "additionalProperties": _text("a status, such as done or skipped", pattern=WORD),
+            "additionalProperties": {"enum": list(STATUSES), "description": "a step's status"},
         },
     ),
 )

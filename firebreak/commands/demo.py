@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -12,11 +11,22 @@ import click
 
 from chalicelib import lifecycle, log, sources, wiring
 from chalicelib.audit import verify
+from chalicelib.errors import InvalidSettings
 from chalicelib.finding import Finding
 from chalicelib.sources import Reading
 from firebreak import explain, render, scene
 from firebreak.commands.audit import line
-from firebreak.replay import Delivered, Options, load_playbooks, report, roll_back, settle, world
+from firebreak.event_files import events
+from firebreak.replay import (
+    Delivered,
+    Options,
+    is_log,
+    load_playbooks,
+    report,
+    roll_back,
+    settle,
+    world,
+)
 from firebreak.stage import Stage
 
 EVENT = Path(__file__).parents[2] / "tests" / "events" / "guardduty" / "crypto_currency_ec2.json"
@@ -27,19 +37,32 @@ EVENT = Path(__file__).parents[2] / "tests" / "events" / "guardduty" / "crypto_c
 def command(path: Path) -> None:
     """Replay one finding and show everything: event, match, plan, steps, before and after, undo."""
     log.silence()
-    event = json.loads(path.read_text("utf-8"))
-    reading = sources.read(event)
+    event, reading = _one_finding(path)
     known = load_playbooks(None)
     with world(known, Options()) as stage:
         for text in told(stage, path, event, reading):
             click.echo(text)
 
 
+def _one_finding(path: Path) -> tuple[Mapping[str, Any], Reading]:
+    """Return the event of a file and what it says. Raise InvalidSettings where it is not one."""
+    found = events([path])
+    if len(found) != 1 or found[0].unreadable or is_log(found[0].value):
+        raise InvalidSettings(f"{path}: the demo tells of one event; use firebreak replay")
+    reading = sources.read(found[0].value)
+    if len(reading.findings) != 1:
+        raise InvalidSettings(f"{path}: holds {len(reading.findings)} findings, not one")
+    return found[0].value, reading
+
+
 def told(stage: Stage, path: Path, event: Mapping[str, Any], reading: Reading) -> Iterator[str]:
     """Yield the story of one event, as it happens."""
     (finding,) = reading.findings
     yield from _event(path, finding)
-    yield from explain.matches(stage.playbooks, reading)
+    matches = list(explain.matches(stage.playbooks, reading))
+    yield from matches or ["\nNo playbook matches: nothing would be done."]
+    if not matches:
+        return
     stage.admit_account(finding.account)
     stage.provide_machines(stage.playbooks)
     made = scene.make(stage.cloud, finding, auto_scaling=finding.resource.kind == "instance")
@@ -55,6 +78,9 @@ def told(stage: Stage, path: Path, event: Mapping[str, Any], reading: Reading) -
     yield from _compared(before, scene.describe(stage.cloud, finding))
     for identity in _ids(delivered):
         yield from _audit(stage, identity)
+        if lifecycle.head_of(stage.desk, identity).phase != "closed":
+            yield "\nThe machine waits for a person; nothing was changed."
+            return
         yield from _undone(stage, identity)
     yield from _compared(
         before, scene.describe(stage.cloud, finding), "Before, and after the roll-back"
@@ -101,8 +127,6 @@ def _plan(stage: Stage, reading: Reading) -> Iterator[str]:
             yield f"  {step['name']} ({step['action']}) {why}"
             mine = [change for change in remediation["changes"] if change["step"] == step["name"]]
             yield from (f"      {text}" for change in mine for text in render.change_lines(change))
-        head = lifecycle.head_of(stage.desk, remediation["id"])
-        yield f"  plan hash {head.plan.get('hash')}"
 
 
 def _follow(name: str, event: Any, answer: Any) -> None:
@@ -127,7 +151,7 @@ def _compared(
     now = {row["what"]: row["state"] for row in after}
     for what in dict.fromkeys([*then, *now]):
         was, state = then.get(what, "absent"), now.get(what, "gone")
-        same = "unchanged" if state == was else f"-> {render.shown(str(state), 70)}"
+        same = "(unchanged)" if state == was else f"-> {render.shown(str(state), 70)}"
         yield f"  {render.shown(what, 70)}: {render.shown(str(was), 70)} {same}"
 
 
@@ -141,9 +165,9 @@ def _audit(stage: Stage, identity: str) -> Iterator[str]:
 def _undone(stage: Stage, identity: str) -> Iterator[str]:
     yield render.heading("\nTo take it all back")
     yield f"  firebreak rollback {identity}"
+    yield "  in a deployed stage. This world ends with the demo: here it is done, two days later."
     stage.desk.clock.sleep(2 * 86_400)
     roll_back(stage, identity)
-    yield "  which, two days later, gives:"
     for row in lifecycle.head_of(stage.desk, identity).undo["results"]:
         yield f"    {render.named(row['result'], 14)} {render.shown(row['key'], 100)}"
 

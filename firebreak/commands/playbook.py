@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -11,7 +12,7 @@ import click
 import yaml
 
 from chalicelib import playbook as playbooks
-from chalicelib.actions import actions
+from chalicelib.actions import Action, actions
 from chalicelib.errors import InvalidPlaybook, Problem
 from chalicelib.paths import is_path, suggest
 from chalicelib.playbook import Parallel, Playbook, Step, schema
@@ -218,3 +219,32 @@ def _exceptions(step: Step) -> str:
     if step.on_error != "stop":
         said["on error"] = step.on_error
     return "; ".join(f"{name} {value}" for name, value in said.items() if value)
+
+
+@command.command("actions")
+@click.argument("name", required=False)
+def actions_(name: str | None) -> None:
+    """List the actions, or show one: its parameters, its facts, what it is permitted."""
+    known = actions()
+    if name is None:
+        width = max(map(len, known))
+        for action in known.values():
+            click.echo(f"{action.name:{width}}  {action.summary}")
+        return
+    if name not in known:
+        raise click.ClickException(f"{name} is no action: {suggest(name, known)}")
+    for line in _action_lines(known[name]):
+        click.echo(line)
+
+
+def _action_lines(action: Action) -> Iterator[str]:
+    yield from (inspect.getdoc(action.run) or "").splitlines()
+    yield ""
+    for name, wanted in action.params.items():
+        default = f"default {json.dumps(wanted.get('default'))}"
+        needed = default if "default" in wanted else "needed"
+        yield f"  {name}: {wanted['description']} ({needed})"
+    yield f"  facts: {', '.join(action.facts) or 'none'}"
+    yield f"  contains: {'yes' if action.contains else 'no, a failure is passed over'}"
+    yield f"  taken back: {f'no: {action.final}' if action.final else 'yes'}"
+    yield f"  permissions: {', '.join(action.permissions)}"

@@ -38,9 +38,9 @@ PARALLEL_FROM = 4  # events; fewer are done before a second process has started
     "--together", is_flag=True, help="All events in one embedded AWS, one after the other."
 )
 @click.option("--account", default="", help="Replay as if the events came from this account.")
-@click.option("--rollback", is_flag=True, help="Then take every change back.")
+@click.option("--rollback", is_flag=True, help="Two days later, take every change back.")
 @click.option("--empty", is_flag=True, help="As if all that the events speak of were gone.")
-@click.option("--verbose", is_flag=True, help="Show each step's reason, call and result.")
+@click.option("--verbose", is_flag=True, help="Show the parameters of each call.")
 def command(
     paths: tuple[Path, ...],
     as_json: bool,
