@@ -96,16 +96,14 @@ def test_an_instance_that_stays_isolated_is_not_put_back_in_service() -> None:
         roll_back(stage, identity)
         head = lifecycle.head_of(stage.desk, identity)
         rows = {row["key"].split("/", 2)[-1]: row["result"] for row in head.undo["results"]}
-        (member,) = (
-            cloud.session(finding.account)
-            .client("autoscaling")
-            .describe_auto_scaling_instances()["AutoScalingInstances"]
-        )
+        scaling = cloud.session(finding.account).client("autoscaling")
+        members = scaling.describe_auto_scaling_instances()["AutoScalingInstances"]
 
+    states = {each["InstanceId"]: each["LifecycleState"] for each in members}
     assert "partly_rolled_back" == head.status
     assert "blocked" == rows[f"autoscaling:membership:{finding.resource.id}"]
     assert "blocked" == rows[f"ec2:termination-protection:{finding.resource.id}"]
-    assert "Standby" == member["LifecycleState"]
+    assert "Standby" == states[finding.resource.id]
 
 
 def test_a_group_that_is_opened_again_is_closed_again() -> None:
