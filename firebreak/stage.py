@@ -22,6 +22,7 @@ from firebreak.cloud import Cloud
 STAGE = "replay"
 Followers = list[Callable[[str, Any, Any], None]]  # of a function's name, event and answer
 FUNCTIONS = ("on_event", "run_step", "on_execution_ended", "ingest_firewall_logs")
+SLOW = ("run_step", "on_execution_ended")  # closing waits for a step that is still at work
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +198,7 @@ def _make_functions(cloud: Cloud, followers: Followers) -> dict[str, str]:
 
     arns = {}
     for name in FUNCTIONS:
-        timeout = workflow.FUNCTION_SECONDS if name == "run_step" else 60
+        timeout = workflow.FUNCTION_SECONDS if name in SLOW else 60
         handler = _noting(name, getattr(app, name), followers)
         arns[name] = cloud.add_function(name, handler, timeout=timeout)
     cloud.add_rule("on_event", app.EVENTS, "on_event")

@@ -40,8 +40,6 @@ def take(hold: Hold | None, wish: Wish, live: JSON, now: float, until: int) -> t
     act = not satisfies(wish.order, live, wish.want)
     if act and hold.undo is None:
         hold = replace(hold, baseline=live, undo=wish.undo, undo_by=wish.by)
-    if hold.lock not in ("", wish.wisher):  # cut off while it changed: what shows is its doing
-        hold = replace(hold, standing=live)
     wished = replace(hold, wishes={**hold.wishes, wish.wisher: wish.document()})
     return lock(wished, wish.wisher, until) if act else unlocked(wished), act
 

@@ -176,6 +176,22 @@ def _call(document: Any) -> str:
     return f"PutParameter {words['Name']} {words['Value']}"
 
 
+def test_a_retried_intent_keeps_the_way_back_it_was_recorded_with(bench: Bench) -> None:
+    """Changed by others between two attempts, an element goes back to where its record says."""
+    bench.set("a", "open")
+    identity = bench.admit({"action": "set_value", "with": {"name": "a", "want": "shut"}})
+    assert killed(bench, identity, Fault(0, about=commits("intent")))
+    bench.later()
+    bench.set("a", "theirs")
+
+    assert "done" == bench.step(identity)
+
+    (effect,) = bench.effects(identity)
+    assert ("open", back("a", "open").document()) == (effect.before, effect.undo)
+    assert {"a": "restored"} == bench.undo(identity)
+    assert "open" == bench.get("a")
+
+
 @pytest.mark.parametrize(("shows", "status"), [(True, "done"), (False, "stopped")])
 def test_what_was_not_verified_is_looked_at_again(bench: Bench, shows: bool, status: str) -> None:
     """A retry of a step whose change did not show does not take it for done."""

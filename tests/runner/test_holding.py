@@ -217,6 +217,25 @@ def test_an_element_that_is_worked_on_is_busy_until_its_lock_runs_out(bench: Ben
     assert bench.get("a") is None
 
 
+def test_nothing_is_let_go_of_under_who_works_on_it(bench: Bench) -> None:
+    """A roll-back waits for another remediation that is about to change the element."""
+    first = bench.apply("raise_level", name="a", want=5)
+    second = bench.admit({"action": "raise_level", "with": {"name": "a", "want": 8}})
+    with bench.injecting(Fault(0, about=commits("intent"))), pytest.raises(ProcessKilled):
+        bench.step(second)
+    calls = len(bench.cloud.calls)
+
+    with pytest.raises(Busy):
+        bench.undo(first)
+    assert [] == bench.written(calls)
+
+    bench.later()
+    assert not bench.ask(first, "undo")["more"]
+    assert "done" == bench.step(second)
+    assert {"a": "restored"} == bench.undo(second)
+    assert bench.get("a") is None
+
+
 def test_an_intent_that_lost_its_lock_waits_for_who_took_over(bench: Bench) -> None:
     """A retry makes no call while another remediation, which took over, works on the element."""
     step = {"action": "raise_level", "with": {"name": "a", "want": 5}}

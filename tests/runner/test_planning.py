@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from chalicelib import store
-from chalicelib.effect import Call, Change, Effects, canonical_text, placeholder
+from chalicelib import lifecycle, store
+from chalicelib.effect import Call, Change, Effects, Evidence, canonical_text, placeholder
 from chalicelib.errors import PlanChanged
 from chalicelib.runner.planning import identity as rows_of
 from chalicelib.runner.planning import plan_hash, readable
@@ -52,7 +52,6 @@ def sealed(bench: Bench, identity: str) -> str:
 
 def approve(bench: Bench, identity: str) -> None:
     """Let a planned remediation be applied, as a person's decision does."""
-    from chalicelib import lifecycle
 
     def approved(head: store.Remediation) -> store.Remediation:
         return replace(head, phase="apply", decision={"decision": "approved"})
@@ -144,8 +143,6 @@ def _reads(call: CallInfo) -> bool:
 
 
 def _replanned(bench: Bench, identity: str) -> None:
-    from chalicelib import lifecycle
-
     def again(head: store.Remediation) -> store.Remediation:
         return replace(head, phase="plan", plan={}, plans=head.plans + 1)
 
@@ -248,8 +245,6 @@ def test_a_read_that_hangs_on_a_change_is_not_sent(bench: Bench) -> None:
 
 def keep(aws: Any, name: str) -> Any:
     """Make evidence; return what shows it."""
-    from chalicelib.effect import Evidence
-
     made = yield Evidence(MADE.value(name=f"{name}/kept"), do=put(f"{name}/kept", "copy"))
     return made
 
@@ -347,7 +342,8 @@ def test_the_rest_is_planned_again_and_what_was_applied_is_not(bench: Bench) -> 
     bench.set("b", "shut")
     second = {"action": "set_value", "with": {"name": "b", "want": "$.steps.step.shown"}}
     register(shows, {"name": TEXT}, facts=("shown",))
-    identity = planned(bench, {"action": "shows", "with": {"name": "a"}}, second)
+    third = {"action": "set_value", "with": {"name": "c", "want": "$.steps.step.shown"}}
+    identity = planned(bench, {"action": "shows", "with": {"name": "a"}}, second, third)
     bench.step(identity)
     bench.set("b", "open")
     with pytest.raises(PlanChanged):
@@ -356,12 +352,13 @@ def test_the_rest_is_planned_again_and_what_was_applied_is_not(bench: Bench) -> 
 
     assert "done" == bench.step(identity, "step", "plan")
     assert "planned" == bench.step(identity, "step-1", "plan")
+    assert "planned" == bench.step(identity, "step-2", "plan")
     assert bench.result(identity, "plan", "step") is None
     bench.ask(identity, "seal")
     approve(bench, identity)
 
-    assert "done" == bench.step(identity, "step-1")
-    assert ["PutParameter b shut"] == bench.written(calls)
+    assert ["done", "done"] == [bench.step(identity, f"step-{n}") for n in (1, 2)]
+    assert ["PutParameter b shut", "PutParameter c shut"] == bench.written(calls)
 
 
 def shows(aws: Any, name: str) -> Effects:
