@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from firebreak.replay import Replayed
+    from firebreak.report import Replayed
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def replay(request: pytest.FixtureRequest) -> Callable[..., Replayed]:
             (file,) = events([_found(request, Path(event))])
         else:
             file = EventFile("event", event)
-        return replay_one(file, load_playbooks(folder), Options(playbooks=folder, **options))
+        return replay_one(file, load_playbooks(folder), Options(**options))
 
     return run
 

@@ -11,7 +11,7 @@ import click
 
 from chalicelib.effect import canonical_text
 from chalicelib.text import one_line
-from firebreak.replay import Replayed
+from firebreak.report import Replayed
 
 COLOURS = {
     "remediated": "green",

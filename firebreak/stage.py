@@ -16,12 +16,11 @@ from chalicelib.clock import Clock
 from chalicelib.effect import canonical_text
 from chalicelib.playbook import Playbook
 from chalicelib.runner.work import Desk
-from chalicelib.settings import Settings, defaults, from_environment
+from chalicelib.settings import FUNCTIONS, Settings, defaults, from_environment
 from firebreak.cloud import Cloud
 
 STAGE = "replay"
 Followers = list[Callable[[str, Any, Any], None]]  # of a function's name, event and answer
-FUNCTIONS = ("on_event", "run_step", "on_execution_ended", "ingest_firewall_logs")
 SLOW = ("run_step", "on_execution_ended")  # closing waits for a step that is still at work
 
 

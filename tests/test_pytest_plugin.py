@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from firebreak.replay import Replayed
+from firebreak.report import Replayed
 
 EVENT = "tests/events/guardduty/stolen_access_key_user.json"
 Replay = Callable[..., Replayed]

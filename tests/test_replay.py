@@ -10,11 +10,13 @@ import pytest
 from click.testing import CliRunner, Result
 
 from chalicelib import playbook
+from chalicelib.playbook import schema
 from firebreak.cli import firebreak
 from firebreak.cloud import Cloud
 from firebreak.commands import replay as command
 from firebreak.event_files import EventFile
-from firebreak.replay import HOME, Options, Replayed, replay_in, replay_one
+from firebreak.replay import HOME, Options, replay_in, replay_one
+from firebreak.report import ORDER, Replayed
 from firebreak.stage import staged
 
 EVENTS = Path(__file__).parent / "events"
@@ -145,6 +147,8 @@ class TestBadInput:
             ("a.json", b'{"source": "aws.guardduty", "detail": {', "not JSON"),
             ("a.json", b"\xff\xfe\x00", "not UTF-8"),
             ("a.json", b"[" * 5_000, "not JSON"),
+            ("a.json", b'{"source": "\\ud800"}', "surrogate"),
+            ("a.json", b'{"\\ud800": 1}', "surrogate"),
             ("a.json", b"7", "JSON object"),
             ("a.json", b"{}", "no event of a known source"),
             ("a.jsonl", b'{"source": 1}\n\n', "no event of a known source"),
@@ -207,6 +211,11 @@ class TestBadInput:
 
         assert "\x1b[2J" not in result.output
         assert "\x07" not in result.output
+
+
+def test_examples_may_expect_what_replay_decides() -> None:
+    """The decisions that lint knows are those that a replay comes to."""
+    assert set(schema.DECISIONS) == set(ORDER)
 
 
 class TestCommand:

@@ -18,15 +18,15 @@ from firebreak import explain, render, scene
 from firebreak.commands.audit import line
 from firebreak.event_files import events
 from firebreak.replay import (
-    Delivered,
+    LATER,
     Options,
     is_log,
     load_playbooks,
-    report,
     roll_back,
     settle,
     world,
 )
+from firebreak.report import Delivered, report
 from firebreak.stage import Stage
 
 EVENT = Path(__file__).parents[2] / "tests" / "events" / "guardduty" / "crypto_currency_ec2.json"
@@ -166,7 +166,7 @@ def _undone(stage: Stage, identity: str) -> Iterator[str]:
     yield render.heading("\nTo take it all back")
     yield f"  firebreak rollback {identity}"
     yield "  in a deployed stage. This world ends with the demo: here it is done, two days later."
-    stage.desk.clock.sleep(2 * 86_400)
+    stage.desk.clock.sleep(LATER)
     roll_back(stage, identity)
     for row in lifecycle.head_of(stage.desk, identity).undo["results"]:
         yield f"    {render.named(row['result'], 14)} {render.shown(row['key'], 100)}"

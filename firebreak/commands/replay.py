@@ -19,7 +19,8 @@ from chalicelib.errors import InvalidSettings
 from chalicelib.playbook import Playbook
 from firebreak import render
 from firebreak.event_files import EventFile, events
-from firebreak.replay import Options, Replayed, load_playbooks, replay, replay_one
+from firebreak.replay import Options, load_playbooks, replay, replay_one
+from firebreak.report import Replayed
 
 GARBAGE = (100_000, 50, 50)  # a replay makes many objects that live: a fifth less time
 PARALLEL_FROM = 4  # events; fewer are done before a second process has started
@@ -61,7 +62,7 @@ def command(
     gc.set_threshold(*GARBAGE)
     if account and not re.fullmatch(r"\d{12}", account):
         raise InvalidSettings(f"--account: {account!r} is not a 12-digit account id")
-    options = Options(plan, playbooks, together, account, rollback, empty)
+    options = Options(plan, together, account, rollback, empty)
     found = events(paths)
     known = load_playbooks(playbooks)
     replayed = list(
