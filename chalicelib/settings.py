@@ -47,6 +47,31 @@ class Settings:
         name = f"firebreak-{self.stage}-{playbook}"
         return f"arn:{self.partition}:states:{self.region}:{self.home_account}:stateMachine:{name}"
 
+    @property
+    def retry_queue(self) -> str:
+        """Return the name of the queue of events that are tried again."""
+        return f"firebreak-{self.stage}-retry-intake"
+
+    @property
+    def dead_letters(self) -> str:
+        """Return the name of the queue of events that nothing is tried with any more."""
+        return f"firebreak-{self.stage}-dead-letters"
+
+    def queue_url(self, name: str) -> str:
+        """Return the URL of one of the stage's queues."""
+        suffix = "amazonaws.com.cn" if self.partition == "aws-cn" else "amazonaws.com"
+        return f"https://sqs.{self.region}.{suffix}/{self.home_account}/{name}"
+
+    @property
+    def audit_bucket(self) -> str:
+        """Return the name of the bucket that keeps the audit trail outside the tables."""
+        return f"firebreak-{self.stage}-audit-{self.home_account}-{self.region}"
+
+    @property
+    def seal_key(self) -> str:
+        """Return the alias of the key that signs the audit trail's seals."""
+        return f"alias/firebreak-{self.stage}-seal"
+
     def member_role_arn(self, account: str) -> str:
         """Return the ARN of the role that is assumed in an account."""
         return f"arn:{self.partition}:iam::{account}:role/{self.member_role}"

@@ -25,6 +25,14 @@ def stage_option(function: Decorated) -> Decorated:
     )(function)
 
 
+def caller(desk: Desk) -> str:
+    """Return the ARN of whoever runs a command. Raise InvalidSettings where AWS does not say."""
+    try:
+        return str(desk.access.home("sts").get_caller_identity()["Arn"])
+    except (BotoCoreError, ClientError) as wrong:
+        raise InvalidSettings(f"AWS does not say whose credentials these are: {wrong}") from wrong
+
+
 def connect(stage: str) -> Desk:
     """Return the desk of a stage, in the account and region that the credentials are of.
 

@@ -19,7 +19,8 @@ class Remediation:
     phase: which pass may write (the fence). status: `open`, then how it was closed. plan: the hash
     of the plan that was shown, once there is one; plans: how many were made before. decision: what
     a person said of it. undo: what a roll-back was told and how each change fared. finding_parts:
-    how many items the finding lies in.
+    how many items the finding lies in. kind: of the resource. due: what is to be done later, and
+    when (seconds since 1970).
     """
 
     id: str
@@ -45,6 +46,9 @@ class Remediation:
     started: bool = False
     reason: str = ""
     undo: Mapping[str, JSON] = field(default_factory=dict)
+    severity: float = 0.0
+    kind: str = ""
+    due: Mapping[str, int] = field(default_factory=dict)
     version: int = 1
 
 
