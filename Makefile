@@ -1,5 +1,7 @@
 # make demo    set up .venv and replay a finding on the embedded AWS, end to end
 # make test    the tests
+# make test-faults   every AWS call of every playbook made to fail (docs/reliability.md)
+# make test-interleavings   thousands of orders of calls (docs/reliability.md)
 # make check   formatting, lint, types, tests (warnings are errors: pyproject.toml says so)
 # make bench   the figures in docs/performance.md
 
@@ -7,7 +9,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test check bench clean
+.PHONY: demo test test-faults test-interleavings check bench clean
 
 $(READY): pyproject.toml requirements.txt requirements-desk.txt requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
@@ -21,6 +23,12 @@ demo: $(READY)
 
 test: $(READY)
 	$(BIN)/python -m pytest -q -n auto
+
+test-faults: $(READY)
+	$(BIN)/python -m tests.faults --again 8
+
+test-interleavings: $(READY)
+	FIREBREAK_INTERLEAVINGS=$${FIREBREAK_INTERLEAVINGS:-2000} $(BIN)/python -m pytest -q -n auto tests/interleavings
 
 check: $(READY)
 	$(BIN)/ruff format --check .

@@ -20,15 +20,19 @@ State:
     table        the two DynamoDB tables
     store        what is stored of a remediation
     gates        one remediation at a time for one playbook and target
+    halting      the kill switch, and what waits because of it
 
 The way of an event:
     functions    what each Lambda function does
     intake       event → findings → playbooks → remediations → executions
     ingest       Network Firewall logs → events on the bus
-    guardrails   exemptions, modes, limits
+    letters      events that a function failed on, as messages of a queue
+    retrying     tried again for hours, then kept with their error
+    guardrails/  exemptions, modes, limits
     machine      what the state machines ask of `run_step`
     runner/      plan, apply and undo
     lifecycle    a remediation from phase to phase
+    deciding/    a person approves or denies what waits
     telling      what people are told
 
 Edges: settings reads the environment, wiring makes objects, aws gives sessions, clock the time, log

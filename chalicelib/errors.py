@@ -10,6 +10,7 @@ FirebreakError
 │   ├── NotApplicable      there is nothing to act on (already gone, required value missing)
 │   ├── Refused            acting would be wrong here; carries a code, such as needs_standby
 │   └── Failed             the step was tried and failed for good: denied, invalid, not verified
+├── NotDecided             a person's decision that is not taken; carries HTTP's status
 ├── PlanChanged            apply would do something else than the plan that was shown
 ├── Parked                 the step waits beside itself in the machine until it is woken
 │   └── Halted             the kill switch is on
@@ -22,8 +23,9 @@ FirebreakError
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 class FirebreakError(Exception):
@@ -105,6 +107,21 @@ class Refused(Outcome):
 
 class Failed(Outcome):
     """The step was tried and failed for good."""
+
+
+class NotDecided(FirebreakError):
+    """A decision that is not taken; nothing was changed.
+
+    status: HTTP's. code: names the situation. first: the decision that was taken before it.
+    """
+
+    def __init__(
+        self, status: int, code: str, reason: str, first: Mapping[str, Any] | None = None
+    ) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.code = code
+        self.first = dict(first or {})
 
 
 class PlanChanged(FirebreakError):

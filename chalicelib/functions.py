@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from chalicelib import ingest, intake, machine, wiring
-from chalicelib.errors import Parked, PlanChanged, StepFailed
+from chalicelib import (
+    deciding,
+    ingest,
+    intake,
+    machine,
+    reconciling,
+    retrying,
+    sweeping,
+    wiring,
+)
+from chalicelib.errors import NotDecided, Parked, PlanChanged, StepFailed, Transient
 from chalicelib.log import Line
+from chalicelib.outside import keeping, sealing
+from chalicelib.runner.work import Desk
 
+RESERVE = 30.0  # seconds before a function's end in which scheduled work begins nothing more
 OUTCOMES = (Parked, PlanChanged, StepFailed)  # what a state machine is told by an error's name
 
 
@@ -50,6 +63,92 @@ def ingest_firewall_logs(event: Any, context: Any) -> dict[str, Any]:
     request = context.aws_request_id
     with Line("logs_ingested", "logs_failed", request=request) as line:
         answer = ingest.ingest(wiring.ours(), event, request)
+        line.told |= answer
+    return answer
+
+
+def retry_intake(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
+    """Try events again that a function failed on; what fails again stays in the retry queue."""
+    failed = []
+    for record in event["Records"]:
+        message = retrying.message_of(record)
+        request, remaining = context.aws_request_id, _remaining(context)
+        about = {"request": request, "message": message.id, "attempt": message.attempt}
+        try:
+            with Line("event_retried", "retry_failed", **about) as line:
+                desk, books = wiring.ours(), wiring.playbooks()
+                line.told |= retrying.again(desk, books, message, request, remaining)
+        except Exception:  # noqa: BLE001  # one event that cannot be handled holds up no other
+            failed.append({"itemIdentifier": message.id})
+    return {"batchItemFailures": failed}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Hold what a caller of the API is answered."""
+
+    status: int
+    body: Mapping[str, Any]
+
+
+def decide(identity: str, asked: Any, context: Any) -> Answer:
+    """Approve or deny what waits. asked: the request, with API Gateway's context of it."""
+    request = context.aws_request_id
+    about = {"request": request, "remediation": identity[:40]}
+    try:
+        with Line("decided", "not_decided", (NotDecided, Transient), **about) as line:
+            told = deciding.decide(wiring.ours(), identity, asked.context, asked.raw_body, request)
+            line.told |= {name: told[name] for name in ("decision", "by", "plan", "message")}
+    except NotDecided as wrong:
+        first = {"first": wrong.first} if wrong.first else {}
+        return Answer(wrong.status, {"error": wrong.code, "message": str(wrong), **first})
+    except Transient as busy:
+        return Answer(503, {"error": "busy", "message": f"{busy}: try again"})
+    return Answer(200, told)
+
+
+def sweep(_event: Mapping[str, Any], context: Any) -> dict[str, Any]:
+    """Do what is due: reviews asked for, expiries warned of and begun."""
+    desk, request = wiring.ours(), context.aws_request_id
+    with Line("swept", "sweep_failed", request=request) as line:
+        answer = sweeping.sweep(desk, request, _until(desk, context))
+        line.told |= answer
+    return answer
+
+
+def reconcile(_event: Mapping[str, Any], context: Any) -> dict[str, Any]:
+    """Find what was left undone; repair or report it."""
+    desk, request = wiring.ours(), context.aws_request_id
+    with Line("reconciled", "reconcile_failed", request=request) as line:
+        answer = reconciling.reconcile(desk, wiring.playbooks(), request, _until(desk, context))
+        line.told |= answer
+    return answer
+
+
+def _until(desk: Desk, context: Any) -> float:
+    """Return when scheduled work begins nothing more, in seconds since 1970."""
+    return desk.clock.seconds() + _remaining(context) - RESERVE
+
+
+def keep_audit(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
+    """Keep the changes of the audit table's stream; name the first that could not be kept."""
+    failed = []
+    for change in event["Records"]:
+        number = str(change["dynamodb"]["SequenceNumber"])
+        about = {"request": context.aws_request_id, "sequence_number": number}
+        try:
+            with Line("record_kept", "record_not_kept", **about) as line:
+                line.told["became"] = keeping.keep(wiring.ours(), change)
+        except Exception:  # noqa: BLE001  # one that cannot be kept holds up no other of its batch
+            failed.append(number)
+    return {"batchItemFailures": [{"itemIdentifier": each} for each in failed[:1]]}
+
+
+def seal_audit(_event: Mapping[str, Any], context: Any) -> dict[str, Any]:
+    """Seal what was kept of the audit trail since the last seal."""
+    with Line("sealed", "not_sealed", request=context.aws_request_id) as line:
+        made = sealing.seal(wiring.ours())
+        answer = {"number": made.number, "heads": made.size, "root": made.root}
         line.told |= answer
     return answer
 

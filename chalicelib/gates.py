@@ -25,8 +25,10 @@ class Gate:
     """Hold who went through last.
 
     state: `open` while a remediation is under way, `shut` after it contained its target, until
-    `expires` (seconds since 1970); `released` after a person took it back; `ajar` otherwise.
-    generation: how many went through. count: how many repeats were turned away since.
+    `expires` (seconds since 1970); `released` after a person took it back or said no; `ajar`
+    otherwise. released: whether it was so before it was opened.
+    generation: how many went through. count: how many repeats were turned away since. severity: of
+    the finding that went through last.
     """
 
     key: str
@@ -35,11 +37,20 @@ class Gate:
     generation: int = 0
     expires: int = 0
     count: int = 0
+    released: bool = False
+    severity: float = 0.0
     version: int = 0
 
-    def turns_away(self, now: float) -> bool:
-        """Say whether a repeat is one, and starts nothing."""
+    def turns_away(self, now: float, severity: float = 0.0) -> bool:
+        """Say whether a finding is a repeat, and starts nothing; one that is worse is none."""
+        if severity > self.severity:
+            return False
         return self.state == OPEN or (self.state == SHUT and now < self.expires)
+
+    @property
+    def asks(self) -> bool:
+        """Say whether a person decided against acting, and nobody for it since."""
+        return self.state == RELEASED or (self.state == OPEN and self.released)
 
 
 def gate_key(
@@ -60,10 +71,18 @@ def place_of(key: str) -> tuple[str, str]:
     return f"GATE#{short_hash(key)}", "GATE"
 
 
-def opened(gate: Gate, remediation: str) -> Gate:
+def opened(gate: Gate, remediation: str, severity: float = 0.0) -> Gate:
     """Return a gate that a remediation goes through as the next one."""
     generation = gate.generation + 1
-    return replace(gate, state=OPEN, remediation=remediation, generation=generation, count=0)
+    return replace(
+        gate,
+        state=OPEN,
+        remediation=remediation,
+        generation=generation,
+        count=0,
+        released=gate.asks,
+        severity=severity,
+    )
 
 
 def put(gate: Gate) -> Operation:
@@ -93,4 +112,21 @@ def closing(desk: Desk, head: Remediation) -> list[Operation]:
         cooldown = from_document(head.playbook).guardrails.cooldown
         expires = int(desk.clock.seconds()) + cooldown
         return [put(replace(gate, state=SHUT, expires=expires))]
-    return [put(replace(gate, state=RELEASED if head.status in RELEASING else AJAR))]
+    return [put(replace(gate, state=RELEASED if _released(gate, head) else AJAR))]
+
+
+def _released(gate: Gate, head: Remediation) -> bool:
+    """Say whether a person decided against acting, and nobody for it since."""
+    said = head.decision.get("decision")
+    undone = head.status in RELEASING and not head.undo.get("unattended")
+    return undone or said == "denied" or (gate.released and said != "approved")
+
+
+def taking_back(desk: Desk, head: Remediation) -> list[Operation]:
+    """Return what the beginning of a person's roll-back does to the gate.
+
+    What is taken back shows to its source at once; from then on a repeat asks.
+    """
+    gate = get(desk.tables, head.gate)
+    mine = gate.remediation == head.id and gate.state != OPEN
+    return [put(replace(gate, state=RELEASED))] if mine else []

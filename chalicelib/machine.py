@@ -86,6 +86,8 @@ def _undo(desk: Desk, ask: Request) -> dict[str, Any]:
 
 
 def _close(desk: Desk, ask: Request) -> dict[str, Any]:
+    if lifecycle.begin_asked(desk, ask.remediation, ask.owner):
+        return {"status": "undo"}
     return {"status": lifecycle.close(desk, ask.remediation, ask.owner, ask.until)}
 
 
@@ -103,7 +105,8 @@ TASKS: Mapping[str, Callable[[Desk, Request], dict[str, Any]]] = {
 def ended(desk: Desk, detail: Mapping[str, Any], owner: str, remaining: float) -> str:
     """Close what an execution left open that failed, timed out or was stopped.
 
-    Return its status; "not_ours" for an execution that none of Firebreak's machines ran.
+    Return its status; "not_ours" for an execution that none of Firebreak's machines ran,
+    "overtaken" where another execution takes the remediation back since.
     """
     match = re.match(r"[0-9a-f]{24}(?=$|-undo-)", str(detail.get("name")))
     ours = desk.settings.state_machine_arn("")
@@ -111,6 +114,8 @@ def ended(desk: Desk, detail: Mapping[str, Any], owner: str, remaining: float) -
         return "not_ours"
     until = int(desk.clock.seconds() + remaining) + GRACE
     try:
+        if not lifecycle.concerns(desk, match.group(), str(detail.get("name"))):
+            return "overtaken"
         return lifecycle.close(desk, match.group(), owner, until)
     except (ClientError, BotoCoreError) as error:
         raise sort_error(error) from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,6 +49,18 @@ def session_policy(action: Action, params: Mapping[str, Any], scope: Scope) -> s
             f"{action.name}: its session policy has {len(text)} characters, AWS takes 2,048"
         )
     return text
+
+
+def reading_policy(permissions: Iterable[str], region: str) -> str:
+    """Return the policy of a session that only reads: these permissions, in its region."""
+    grouped: dict[bool, list[str]] = {}
+    for permission in permissions:
+        regional = permission.partition(":")[0] not in GLOBAL_SERVICES
+        grouped.setdefault(regional, []).append(permission)
+    statements = [
+        _statement(each, ("*",), region if regional else "") for regional, each in grouped.items()
+    ]
+    return canonical_text({"Version": "2012-10-17", "Statement": statements})
 
 
 def _statement(permissions: list[str], arns: tuple[str, ...], region: str) -> dict[str, Any]:

@@ -40,7 +40,9 @@ class Settings:
     apply_samples: bool = False
     mode: str = ""  # `observe` or `approve` lowers every playbook of the stage to it
     playbooks: str = ""
+    api_url: str = ""  # of the stage's API, for the desk; looked up where it is not given
     own_networks: tuple[str, ...] = ()  # public networks of one's own: IPv6 of the VPCs, BYOIP
+    guardrails: str = ""  # another file than the packaged one
 
     def state_machine_arn(self, playbook: str) -> str:
         """Return the ARN of a playbook's state machine."""
@@ -121,10 +123,23 @@ WANTED: Mapping[str, tuple[str, str]] = {
     "APPLY_SAMPLES": ("true|false", "true or false"),
     "MODE": ("observe|approve", "empty, observe or approve"),
     "PLAYBOOKS": (".+", "a folder"),
+    "API_URL": ("https://[!-~]+", "the URL of an API, beginning with https://"),
+    "GUARDRAILS": (".+", "a file"),
     "OWN_NETWORKS": (".+", "networks in CIDR notation with commas between"),
 }
 LISTS = ("ACCOUNTS", "ADMINISTRATORS", "RESPONDERS", "OWN_NETWORKS")
-FUNCTIONS = ("on_event", "run_step", "on_execution_ended", "ingest_firewall_logs")
+FUNCTIONS = (
+    "on_event",
+    "run_step",
+    "on_execution_ended",
+    "ingest_firewall_logs",
+    "api_handler",
+    "retry_intake",
+    "sweep",
+    "reconcile",
+    "keep_audit",
+    "seal_audit",
+)
 NEEDED = ("STAGE", "HOME_ACCOUNT", "REGION")
 
 
@@ -200,5 +215,7 @@ def _settings(given: Mapping[str, str]) -> Settings:
         apply_samples=value("APPLY_SAMPLES") == "true",
         mode=value("MODE"),
         playbooks=value("PLAYBOOKS"),
+        api_url=value("API_URL"),
         own_networks=_parts(value("OWN_NETWORKS")),
+        guardrails=value("GUARDRAILS"),
     )

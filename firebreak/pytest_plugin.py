@@ -22,7 +22,8 @@ def replay(request: pytest.FixtureRequest) -> Callable[..., Replayed]:
 
     `replay(event, *, playbooks=None, **options)`: a relative path is looked for beside the test and
     in the root folder; playbooks is a folder, the project's own if not given; options are those
-    of the command: plan, account, rollback. Raise InvalidPlaybook where a playbook is wrong.
+    of the command: plan, account, rollback, empty; decision: `approved` or `denied`.
+    Raise InvalidPlaybook where a playbook is wrong.
     """
     from firebreak.event_files import EventFile, events
     from firebreak.replay import Options, load_playbooks, replay_one

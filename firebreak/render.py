@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from chalicelib import lifecycle
 from chalicelib.effect import canonical_text
 from chalicelib.text import one_line
 from firebreak.report import Replayed
@@ -17,6 +18,7 @@ COLOURS = {
     "remediated": "green",
     "planned": "cyan",
     "awaiting_approval": "yellow",
+    "denied": "yellow",
     "failed": "red",
     "rejected": "magenta",
     "done": "green",
@@ -27,6 +29,7 @@ COLOURS = {
     "conflict": "red",
 }
 WIDTH = 150
+WHOLE = 4_000  # characters of a call's parameters, where they are asked for
 
 
 def named(word: str, width: int = 0) -> str:
@@ -81,6 +84,8 @@ def finding_line(finding: Mapping[str, Any]) -> str:
 def remediation_lines(remediation: Mapping[str, Any], *, verbose: bool = False) -> list[str]:
     """Return a remediation: its steps, and under each what it changed."""
     lines = [f"  {heading(remediation['playbook'])}  {remediation['id']}  {remediation['status']}"]
+    if remediation["decision"]:
+        lines.append(f"    {shown(lifecycle.said_of(remediation['decision']))}")
     for step in remediation["steps"]:
         reason = f"  {shown(step['reason'], 100)}" if step["reason"] else ""
         name = f"{step['name']}[{step['index']}]" if step["index"] else step["name"]
@@ -106,13 +111,13 @@ def change_lines(change: Mapping[str, Any], *, verbose: bool = False) -> list[st
     call = f"{change['service']}.{change['operation']}" if change["service"] else "nothing to call"
     if change["state"] in ("failed", "intent"):
         return [f"{named('failed')} {call}  {shown(change['element'].split('/', 2)[-1], 90)}"]
-    if change["kind"] in ("message", "evidence", "fixture"):
-        return [f"{call}  {shown(change['element'], 90)}"]
-    states = f"{value(change['before'])} -> {value(change['after'])}"
-    lines = [f"{call}  {shown(change['element'].split('/', 2)[-1], 90)}: {states}"]
-    if verbose and change["params"]:
-        lines.append(f"    {shown(canonical_text(change['params']))}")
-    return lines
+    line = f"{call}  {shown(change['element'], 90)}"
+    if change["kind"] not in ("message", "evidence", "fixture"):
+        states = f"{value(change['before'])} -> {value(change['after'])}"
+        line = f"{call}  {shown(change['element'].split('/', 2)[-1], 90)}: {states}"
+    if not verbose or not change["params"]:
+        return [line]
+    return [line, f"    {shown(canonical_text(change['params']), WHOLE)}"]
 
 
 def value(what: Any) -> str:

@@ -9,13 +9,16 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from botocore.credentials import ReadOnlyCredentials
+
 from chalicelib import intake, lifecycle, playbook, sources
+from chalicelib.effect import canonical_text
 from chalicelib.errors import InvalidPlaybook, Rejected
 from chalicelib.finding import Finding
 from chalicelib.pattern import PatternSet
 from chalicelib.playbook import Playbook
 from chalicelib.sources import Reading
-from firebreak import scene
+from firebreak import api, scene
 from firebreak.cloud import Cloud
 from firebreak.cloud.strict.events import MAX_ENTRY_BYTES
 from firebreak.event_files import EventFile, moved
@@ -24,6 +27,8 @@ from firebreak.stage import Stage, staged
 
 HOME = "111122223333"  # the security account of a replay, from AWS's documentation examples
 WAIT = 120.0  # seconds of real time that one execution may take
+APPROVER = "replay-approver"
+QUESTIONS = 5  # that one remediation may ask: a plan that changes is asked about again
 LATER = 2 * 86_400  # seconds until a roll-back: some protections must not be taken back at once
 
 
@@ -36,6 +41,7 @@ class Options:
     account: str = ""
     rollback: bool = False
     empty: bool = False  # nothing that the events speak of exists any more
+    decision: str = ""  # what a person says of each plan that waits: `approved` or `denied`
 
 
 def load_playbooks(folder: Path | None) -> Mapping[str, Playbook]:
@@ -80,6 +86,8 @@ def world(playbooks: Mapping[str, Playbook], options: Options) -> Iterator[Stage
 def replay_in(stage: Stage, event: EventFile, options: Options) -> Replayed:
     """Replay one event in a world that may have seen others."""
     handled = deliver(stage, event, options)
+    if options.decision:
+        decide(stage, remediations(handled), options.decision)
     if options.rollback:
         stage.desk.clock.sleep(LATER)
         for identity in remediations(handled):
@@ -207,6 +215,32 @@ def _answered(findings: tuple[Finding, ...], answers: Iterable[Any]) -> Delivere
         elif isinstance(answer, Mapping) and answer.get("errorType"):
             failures.append(f"{answer['errorType']}: {answer.get('errorMessage')}")
     return Delivered(findings, tuple(decisions), tuple(failures))
+
+
+def decide(stage: Stage, identities: Iterable[str], decision: str) -> None:
+    """Let a person decide what waits, through the stage's API, as often as it asks."""
+    person = None
+    for identity in identities:
+        for _ in range(QUESTIONS):
+            head = lifecycle.head_of(stage.desk, identity)
+            if head.phase != "wait":
+                break
+            person = person or approver(stage)
+            asked = {"decision": decision, "plan": head.plan["hash"], "reason": "replayed"}
+            api.decide(stage.desk, stage.api_url(), person, identity, asked)
+            settle(stage)
+
+
+def approver(stage: Stage) -> ReadOnlyCredentials:
+    """Make a user of the security account who may decide; return the user's credentials."""
+    iam = stage.cloud.session().client("iam")
+    statement = {"Effect": "Allow", "Action": "execute-api:Invoke", "Resource": "*"}
+    policy = canonical_text({"Version": "2012-10-17", "Statement": [statement]})
+    if APPROVER not in [user["UserName"] for user in iam.list_users()["Users"]]:
+        iam.create_user(UserName=APPROVER)
+        iam.put_user_policy(UserName=APPROVER, PolicyName="decide", PolicyDocument=policy)
+    key = iam.create_access_key(UserName=APPROVER)["AccessKey"]
+    return ReadOnlyCredentials(key["AccessKeyId"], key["SecretAccessKey"], None)
 
 
 def roll_back(stage: Stage, identity: str) -> None:

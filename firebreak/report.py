@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chalicelib import audit, intake, lifecycle, store
 from chalicelib.finding import Finding
 from chalicelib.runner.planning import readable
-from firebreak.stage import Stage
+from chalicelib.table import Tables
+
+if TYPE_CHECKING:
+    from firebreak.stage import Stage
 
 ORDER = (  # what an event's decision is where its findings and playbooks came to several
     "failed",
     "awaiting_approval",
+    "denied",
     "remediated",
     "planned",
     "rejected",
@@ -100,7 +104,7 @@ def report(stage: Stage, name: str, delivered: Delivered) -> Replayed:
         decision=decision,
         reason="; ".join(reasons),
         findings=tuple(_finding(finding) for finding in delivered.findings),
-        remediations=tuple(_remediation(stage, head) for head in heads),
+        remediations=tuple(remediation(stage.desk.tables, head) for head in heads),
         audit=_audit(stage, delivered),
     )
 
@@ -132,8 +136,8 @@ def _finding(finding: Finding) -> dict[str, Any]:
     }
 
 
-def _remediation(stage: Stage, head: store.Remediation) -> dict[str, Any]:
-    tables = stage.desk.tables
+def remediation(tables: Tables, head: store.Remediation) -> dict[str, Any]:
+    """Return what is on record of a remediation: its steps, and what they changed or would."""
     phase = "apply" if head.phase in ("apply", "undo") or head.status in APPLIED else "plan"
     ended = store.results(tables, head.id, store.pass_name(head, phase))
     order = {step["name"]: n for n, step in enumerate(_steps(head.playbook["steps"]))}
@@ -147,6 +151,7 @@ def _remediation(stage: Stage, head: store.Remediation) -> dict[str, Any]:
         "id": head.id,
         "playbook": head.playbook["name"],
         "status": head.status if head.phase == "closed" else head.phase,
+        "decision": dict(head.decision),
         "steps": [
             {
                 "name": r.step,

@@ -10,18 +10,22 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from chalicelib import wiring, workflow
+from chalicelib import guardrails, reconciling, wiring, workflow
 from chalicelib.actions import actions
 from chalicelib.clock import Clock
 from chalicelib.effect import canonical_text
 from chalicelib.playbook import Playbook
 from chalicelib.runner.work import Desk
 from chalicelib.settings import FUNCTIONS, Settings, defaults, from_environment
+from firebreak import audit_store, retry_queue
+from firebreak.audit_store import Fed
 from firebreak.cloud import Cloud
+from firebreak.cloud.queues import Mapped
 
 STAGE = "replay"
 Followers = list[Callable[[str, Any, Any], None]]  # of a function's name, event and answer
-SLOW = ("run_step", "on_execution_ended")  # closing waits for a step that is still at work
+API = "api_handler"
+SLOW = ("run_step", "on_execution_ended", "sweep", "reconcile")  # closing may wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,7 @@ class Stage:
     followers: Followers
     members: set[str] = field(default_factory=set)
     machines: set[str] = field(default_factory=set)
+    apis: list[str] = field(default_factory=list)
 
     def provide_machines(self, names: Iterable[str]) -> None:
         """Make the state machines of playbooks that are not there yet."""
@@ -61,6 +66,25 @@ class Stage:
             self.machines.add(name)
             definition = definition_of(self.playbooks[name], self.function_arn)
             self.cloud.create_state_machine(f"firebreak-{self.settings.stage}-{name}", definition)
+
+    def provide_queues(self) -> Mapped:
+        """Make the queues of events that functions fail on; return what reads the retry queue."""
+        return retry_queue.provide(self.cloud, self.settings, self.desk.clock.seconds)
+
+    def provide_audit_store(self) -> Fed:
+        """Make what keeps the audit trail outside; return what hands the table's stream over."""
+        return audit_store.provide(self.cloud, self.settings)
+
+    def api_url(self) -> str:
+        """Return the URL of the stage's API, which is made when it is first asked for."""
+        import app
+
+        if not self.apis:
+            name = f"firebreak-{self.settings.stage}"  # Chalice's own for the function of an API
+            handler = _noting(API, app.api_handler, self.followers)
+            self.cloud.add_function(name, handler, timeout=29)
+            self.apis.append(self.cloud.add_api(app.app.app_name, app.app, name))
+        return self.apis[0]
 
     def admit_account(self, account: str) -> None:
         """Make the role that Firebreak assumes in an account."""
@@ -96,14 +120,15 @@ def _trust(settings: Settings) -> dict[str, Any]:
 
 @cache
 def member_policy() -> dict[str, Any]:
-    """Return what the role in a member account may do: what the actions declare, no more."""
+    """Return what the role in a member account may do: what actions and guardrails declare."""
     declared = {
         permission
         for action in actions().values()
         if action.at == "resource"
         for permission in action.permissions
     }
-    statement = {"Effect": "Allow", "Action": sorted(declared), "Resource": "*"}
+    every = sorted({*declared, *guardrails.PERMISSIONS, *reconciling.permissions()})
+    statement = {"Effect": "Allow", "Action": every, "Resource": "*"}
     return {"Version": "2012-10-17", "Statement": [statement]}
 
 
@@ -197,6 +222,8 @@ def _make_functions(cloud: Cloud, followers: Followers) -> dict[str, str]:
 
     arns = {}
     for name in FUNCTIONS:
+        if name == API:
+            continue  # made with its API
         timeout = workflow.FUNCTION_SECONDS if name in SLOW else 60
         handler = _noting(name, getattr(app, name), followers)
         arns[name] = cloud.add_function(name, handler, timeout=timeout)

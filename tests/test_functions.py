@@ -249,6 +249,7 @@ def test_a_fault_of_aws_is_named_for_the_state_machine(
 ) -> None:
     """A fault that may pass is tried again wherever it came up; a refusal is not."""
     identity = admit(stage)
+    stage.desk.tables.put(Item(*HALT, {"halted": asked["do"] == "park"}))
     stage.cloud.inject = failing(operation, lambda: error)
     report = invoke(stage, "run_step", {**asked, "remediation": identity})
 

@@ -20,8 +20,8 @@ HEAD = head(gate=KEY, playbook=document(playbook(guardrails={"cooldown": "2h"}))
 
 
 @pytest.fixture
-def stage() -> Iterator[Stage]:
-    """Give a stage without playbooks."""
+def stage(database: str) -> Iterator[Stage]:
+    """Give a stage without playbooks, in each of the databases."""
     with world() as made:
         yield made
 
@@ -100,6 +100,27 @@ def test_a_shut_gate_opens_after_the_cool_down(stage: Stage) -> None:
 def test_an_open_gate_never_expires() -> None:
     """While a remediation is under way no time lets another one in."""
     assert Gate(KEY, OPEN, expires=1).turns_away(10**12)
+
+
+def test_a_worse_finding_is_not_turned_away() -> None:
+    """Only what is no worse than what went through last is a repeat."""
+    for gate in (Gate(KEY, OPEN, severity=5.0), Gate(KEY, SHUT, expires=10**12, severity=5.0)):
+        assert [True, True, False] == [gate.turns_away(0, each) for each in (4.9, 5.0, 5.1)]
+
+
+@pytest.mark.parametrize(
+    ("gate", "asks"),
+    [
+        (Gate(KEY, RELEASED), True),
+        (Gate(KEY, OPEN, released=True), True),
+        (Gate(KEY, OPEN), False),
+        (Gate(KEY, SHUT, released=True), False),
+        (Gate(KEY, AJAR), False),
+    ],
+)
+def test_a_gate_asks_until_a_person_agreed(gate: Gate, *, asks: bool) -> None:
+    """After a no, all that goes through asks; so does what overtakes it while it is open."""
+    assert asks == gate.asks == gates.opened(gate, "r").released
 
 
 def test_an_older_remediation_leaves_the_gate_alone(stage: Stage) -> None:

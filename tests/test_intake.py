@@ -16,7 +16,7 @@ from chalicelib.errors import Busy, Corrupt
 from chalicelib.intake import Decision
 from chalicelib.intake.admission import RACES
 from chalicelib.playbook import Playbook
-from chalicelib.store import Remediation, get_event, get_finding
+from chalicelib.store import Remediation, get_event, get_finding, listing
 from firebreak.cloud.calls import CallInfo, ProcessKilled
 from firebreak.replay import settle
 from firebreak.stage import Stage
@@ -192,6 +192,72 @@ def test_thousands_of_addresses_have_a_gate_too() -> None:
 
 
 @pytest.mark.parametrize(
+    ("severity", "wanted"), [(8.9, "started"), (8, "duplicate"), (5, "duplicate")]
+)
+@pytest.mark.parametrize("playbooks", [ASKING, ENFORCED], ids=["open", "contained"])
+def test_a_worse_finding_is_no_repeat(
+    playbooks: Mapping[str, Playbook], severity: float, wanted: str
+) -> None:
+    """What is worse than what went through last goes through, and joins; all else is a repeat."""
+    with world(playbooks) as stage:
+        first = decide(stage, finding_event(severity=8))
+        second = decide(stage, finding_event(severity=severity))
+        third = decide(stage, finding_event(severity=severity))
+
+        assert (wanted, "duplicate") == (second.decision, third.decision)
+        assert (second.remediation != first.remediation) == (wanted == "started")
+        assert second.remediation == third.remediation
+        assert (2 if wanted == "started" else 1) == len(heads(stage))
+
+
+def test_a_worse_finding_starts_what_it_overtakes() -> None:
+    """What was admitted and not started is started before a worse finding takes its gate."""
+    with world(ASKING) as stage:
+        stage.cloud.inject = failing("StartExecution", ProcessKilled)
+        with pytest.raises(ProcessKilled):
+            intake.handle(stage.desk, ASKING, finding_event(severity=5), "first")
+        (left,) = heads(stage)
+        decide(stage, finding_event(severity=8))
+        found = heads(stage)
+
+        assert not left.started
+        assert [True, True] == [head.started for head in found]
+        assert 2 == len(stage.cloud.executions)
+
+
+def test_a_worse_finding_asks_as_well_after_a_roll_back() -> None:
+    """While a person is asked again after a roll-back, a worse finding does not go by itself."""
+    with world(ENFORCED) as stage:
+        first = decide(stage, finding_event(severity=5))
+        lifecycle.start_undo(stage.desk, first.remediation, {"by": "test"})
+        settle(stage)
+        found = [head_of(stage, decide(stage, finding_event(severity=n))) for n in (5, 7, 9)]
+
+        assert ["approve"] * 3 == [head.mode for head in found]
+        assert [2, 3, 4] == [head.generation for head in found]
+
+
+def test_a_batch_that_holds_a_finding_twice_is_one_remediation() -> None:
+    """A member's finding and its administrator's copy are one, and the copy is counted."""
+    with world(ASKING, ADMINISTRATORS=OTHER) as stage:
+        event = finding_event()
+        found = [decide(stage, each) for each in (event, {**event, "account": OTHER}, event)]
+
+        assert ["started", "duplicate", "duplicate"] == [each.decision for each in found]
+        assert 2 == gates.get(stage.desk.tables, head_of(stage, found[0]).gate).count
+
+
+def test_what_is_admitted_is_on_the_list_of_what_is_open() -> None:
+    """Who looks after remediations finds it without reading the table."""
+    with world(ASKING) as stage:
+        head = head_of(stage, decide(stage, finding_event()))
+        (entry,) = listing.entries(stage.desk.tables, listing.OPEN)
+
+        assert (head.id, {"playbook": "test"}) == (entry.sk, entry.data)
+        assert ("instance", 8.0) == (head.kind, head.severity)
+
+
+@pytest.mark.parametrize(
     ("mode", "stage_mode", "sample", "apply_samples", "wanted"),
     [
         ("enforce", "", False, "false", "enforce"),
@@ -232,18 +298,18 @@ def test_an_exempting_tag_asks_a_person() -> None:
 
 
 def test_past_the_limit_a_person_is_asked() -> None:
-    """Only so many remediations of a playbook in so long go by themselves; the window rolls."""
+    """Only so many remediations go by themselves in so long; past that, every one asks."""
     limited = playbook(guardrails={"mode": "enforce", "limit": {"count": 2, "per": "1h"}})
     with world({"test": limited}) as stage:
         modes = []
-        for number, wait in enumerate((0, 1_800, 0, 1_900, 0, 3_700)):
+        for number, wait in enumerate((0, 1_800, 1_900, 0, 0, 9_000)):
             stage.desk.clock.sleep(wait)
             event = finding_event()
             instance = event["detail"]["resource"]["instanceDetails"]
             instance["instanceId"] = f"i-0000000000000000{number}"
             modes.append(head_of(stage, decide(stage, event)).mode)
 
-        assert ["enforce", "enforce", "approve", "approve", "approve", "enforce"] == modes
+        assert ["enforce", "enforce", "enforce", "approve", "approve", "approve"] == modes
 
 
 def test_sample_findings_do_not_use_up_the_limit() -> None:

@@ -14,6 +14,7 @@ from chalicelib import gates, lifecycle, store
 from chalicelib.effect import Change, Effects, Evidence, Message
 from chalicelib.errors import Busy, Failed, Transient
 from chalicelib.finding import Resource
+from chalicelib.store import listing
 from firebreak.cloud import CallInfo, ProcessKilled
 from tests.runner.bench import (
     FINDING,
@@ -196,15 +197,17 @@ def test_there_is_no_question_where_nothing_waits(bench: Bench, phase: str) -> N
 
 
 def test_a_parked_step_keeps_its_token(bench: Bench) -> None:
-    """Whoever turns the kill switch off finds the tokens of all that wait."""
+    """Whoever turns the kill switch off finds the tokens of all that wait, each step's last one."""
     identity = bench.admit(setting())
     bench.halt()
 
-    bench.ask(identity, "park", step="step", index=3, token="secret-token", **{"pass": "apply"})
+    for token in ("first-token", "secret-token"):
+        bench.ask(identity, "park", step="step", index=3, token=token, **{"pass": "apply"})
 
-    (item,) = bench.desk.tables.query(store.partition(identity), "PARKED#")
-    assert ("PARKED#step#00003", "secret-token") == (item.sk, item.data["token"])
+    (item,) = listing.entries(bench.desk.tables, listing.PARKED)
+    assert (f"{identity}#step#00003", "secret-token") == (item.sk, item.data["token"])
     assert "secret-token" not in str(bench.desk.tables.records(identity))
+    assert ["admitted", "parked", "parked"] == bench.kinds(identity)
 
 
 # --- how it ended ---------------------------------------------------------------------------------
@@ -475,11 +478,16 @@ def test_a_long_reason_is_cut(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "state"),
-    [("contained", gates.SHUT), ("failed", gates.AJAR), ("rolled_back", gates.RELEASED)],
+    ("status", "by", "state"),
+    [
+        ("contained", "", gates.SHUT),
+        ("failed", "", gates.AJAR),
+        ("rolled_back", "a person", gates.RELEASED),
+        ("rolled_back", "", gates.AJAR),
+    ],
 )
-def test_closing_tells_the_gate(bench: Bench, status: str, state: str) -> None:
-    """Contained, the gate is shut for the cool-down; failed it is ajar; taken back, released."""
+def test_closing_tells_the_gate(bench: Bench, status: str, by: str, state: str) -> None:
+    """Contained, the gate is shut; failed it is ajar; taken back by a person it is released."""
     identity = bench.admit(setting())
     gate = gates.Gate(bench.head(identity).gate, gates.OPEN, identity, 1)
     lifecycle.move(
@@ -490,6 +498,8 @@ def test_closing_tells_the_gate(bench: Bench, status: str, state: str) -> None:
     else:
         bench.step(identity)
     if status == "rolled_back":
+        told = {"by": by, "asked": True} if by else {}
+        lifecycle.move(bench.desk, identity, "told", lambda h: replace(h, undo=told), {})
         bench.ask(identity, "undo")
 
     assert status == close(bench, identity)[0]
@@ -832,20 +842,28 @@ def test_a_person_starts_the_undo_pass_of_what_is_closed(bench: Bench) -> None:
     identity = bench.apply("set_value", name="a", want="shut")
     close(bench, identity)
 
-    arns = [lifecycle.start_undo(bench.desk, identity, {"by": "somebody"}) for _ in range(2)]
+    arns = []
+    for _ in range(2):
+        arns.append(lifecycle.start_undo(bench.desk, identity, {"by": "somebody"}))
+        bench.cloud.wait(arns[-1])
 
     assert [f"{identity}-undo-{n}" for n in (1, 2)] == [arn.rpartition(":")[2] for arn in arns]
     assert ("undo", 2) == (bench.head(identity).phase, bench.head(identity).undo["number"])
-    assert {"by": "somebody"} == bench.desk.tables.records(identity)[-1].who
+    assert {"principal": "somebody"} == bench.desk.tables.records(identity)[-1].who
+    assert identity in [item.sk for item in listing.entries(bench.desk.tables, listing.OPEN)]
 
 
-@pytest.mark.parametrize("phase", ["plan", "wait", "apply"])
-def test_what_is_not_closed_is_not_taken_back(bench: Bench, phase: str) -> None:
-    """What is under way is closed first."""
+@pytest.mark.parametrize(
+    ("phase", "said"),
+    [("plan", "is being planned"), ("wait", "deny it instead"), ("apply", "is running")],
+)
+def test_what_is_not_closed_is_not_taken_back(bench: Bench, phase: str, said: str) -> None:
+    """What is under way is closed first, and the line says how; nothing is changed."""
     identity = bench.admit(setting(), phase=phase)
 
-    with pytest.raises(Failed, match="must be closed first"):
+    with pytest.raises(Failed, match=said):
         lifecycle.start_undo(bench.desk, identity, {})
+    assert ["admitted"] == bench.kinds(identity)
 
 
 def test_rolled_back(bench: Bench) -> None:

@@ -99,6 +99,40 @@ class TestJson:
         assert {"restored", "kept"} == results
         assert "rolled_back" == told.remediations[0]["status"]
 
+    @pytest.mark.parametrize(
+        ("option", "decision", "status"),
+        [("--approve", "remediated", "contained"), ("--deny", "denied", "denied")],
+    )
+    def test_what_waits_is_decided_by_a_person(
+        self, option: str, decision: str, status: str
+    ) -> None:
+        """A playbook that asks is replayed to its end; the report says who decided, and what."""
+        result = run("replay", EVENTS / "network_firewall/alert_event.json", "--json", option)
+
+        (told,) = json.loads(result.stdout)
+        (remediation,) = told["remediations"]
+        assert (0, decision, status) == (result.exit_code, told["decision"], remediation["status"])
+        said = remediation["decision"]
+        assert (f"arn:aws:iam::{HOME}:user/replay-approver", "replayed") == (
+            said["by"],
+            said["reason"],
+        )
+        assert 64 == len(said["plan"])
+        done = {change["state"] for change in remediation["changes"]}
+        assert done == ({"done"} if status == "contained" else {"planned"})
+
+    def test_who_decided_is_shown(self) -> None:
+        """The decision stands above the steps."""
+        shown = run("replay", EVENTS / "network_firewall/alert_event.json", "--approve").stdout
+
+        assert f"approved by arn:aws:iam::{HOME}:user/replay-approver at " in shown
+
+    def test_what_does_not_wait_is_not_decided(self) -> None:
+        """Where nobody is asked, nobody answers."""
+        (remediation,) = replayed(BARE, decision="denied").remediations
+
+        assert ("contained", {}) == (remediation["status"], remediation["decision"])
+
     def test_another_account_is_taken_for_the_events_own(self) -> None:
         """With --account a finding with an impossible account id is replayed in that account."""
         event = json.loads(json.dumps(STOLEN).replace("111122223333", "1234567891234"))
@@ -214,8 +248,8 @@ class TestBadInput:
 
 
 def test_examples_may_expect_what_replay_decides() -> None:
-    """The decisions that lint knows are those that a replay comes to."""
-    assert set(schema.DECISIONS) == set(ORDER)
+    """The decisions that lint knows are those that a replay comes to without a person."""
+    assert set(schema.DECISIONS) == set(ORDER) - {"denied"}
 
 
 class TestCommand:

@@ -48,8 +48,8 @@ RESULT = StepResult("isolate", 0, "isolate_instance", "done", facts={"n": 1})
 
 
 @pytest.fixture
-def stage() -> Iterator[Stage]:
-    """Give a stage without playbooks."""
+def stage(database: str) -> Iterator[Stage]:
+    """Give a stage without playbooks, in each of the databases."""
     with world() as made:
         yield made
 

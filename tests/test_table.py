@@ -65,8 +65,8 @@ class Still(Clock):
 
 
 @pytest.fixture
-def stage() -> Iterator[Stage]:
-    """Give a stage without playbooks."""
+def stage(database: str) -> Iterator[Stage]:
+    """Give a stage without playbooks, in each of the databases."""
     with world() as made:
         yield made
 

@@ -18,10 +18,15 @@ HEAD = head(
     why=EVIL,
     plan={"hash": "abc123"},
 )
-TELLINGS: dict[str, Callable[[Any], None]] = {
+TELLINGS: dict[str, Callable[[Any], object]] = {
     "asked": lambda desk: telling.ask(desk, HEAD, 7_200),
     "closed": lambda desk: telling.closed(desk, HEAD, "failed", EVIL),
     "rejected": lambda desk: telling.rejected(desk, "event-1", EVIL),
+    "review": lambda desk: telling.review(desk, HEAD, 2, 3_600),
+    "expiry": lambda desk: telling.expiry(desk, HEAD, 1_790_000_000),
+    "drifted": lambda desk: telling.drifted(desk, HEAD, EVIL, {"live": EVIL}),
+    "undelivered": lambda desk: telling.undelivered(desk, {EVIL: EVIL}),
+    "corrupt": lambda desk: telling.corrupt(desk, EVIL, "problem-1"),
 }
 
 
@@ -40,7 +45,7 @@ def published(stage: Stage) -> dict[str, str]:
 
 @pytest.mark.parametrize("tell", TELLINGS.values(), ids=TELLINGS)
 def test_nothing_of_a_finding_passes_for_our_own_words(
-    stage: Stage, tell: Callable[[Any], None]
+    stage: Stage, tell: Callable[[Any], object]
 ) -> None:
     """Text from outside has no lines, links or hidden characters of its own wherever it stands."""
     tell(stage.desk)
@@ -63,6 +68,9 @@ def test_who_is_asked_is_told_what_about(stage: Stage) -> None:
     assert message["Subject"].startswith("Approval needed: contain on i-1")
     for line in (f"Remediation: {HEAD.id}", "Plan: abc123", "Expires in: 2h", "Playbook: contain"):
         assert line in message["Message"].splitlines()
+    for line in ("Approve: firebreak approve", "Deny: firebreak deny"):
+        answer = f"{line} {HEAD.id} --plan abc123 --stage {stage.settings.stage}"
+        assert answer in message["Message"].splitlines()
 
 
 def test_a_bad_end_is_told_with_where_to_look(stage: Stage) -> None:
@@ -98,7 +106,7 @@ STATEMENTS = {name: tell for name, tell in TELLINGS.items() if name != "asked"}
     "error", [refusal("AuthorizationError"), EndpointConnectionError(endpoint_url="sns")]
 )
 def test_a_topic_that_is_down_holds_up_nothing(
-    stage: Stage, tell: Callable[[Any], None], error: Exception
+    stage: Stage, tell: Callable[[Any], object], error: Exception
 ) -> None:
     """Whatever SNS answers, what has to be recorded goes on."""
     stage.cloud.inject = failing("Publish", lambda: error)

@@ -20,7 +20,7 @@ from chalicelib import guardrails, sources
 from chalicelib.effect import JSON, strip_placeholders
 from chalicelib.errors import FirebreakError, Rejected
 from chalicelib.finding import Finding, document, from_document
-from chalicelib.intake.admission import admit, target_of
+from chalicelib.intake.admission import admit, gate_of, target_of
 from chalicelib.intake.belief import DEEPEST, believe, too_deep
 from chalicelib.intake.decisions import (
     DUPLICATE,
@@ -47,7 +47,9 @@ __all__ = [
     "Handled",
     "answer",
     "believe",
+    "gate_of",
     "handle",
+    "matched",
     "reject",
 ]
 
@@ -59,22 +61,33 @@ def handle(desk: Desk, playbooks: Mapping[str, Playbook], event: Any, request: s
     cannot be written or an execution not started; EventBridge then delivers again.
     """
     try:
-        reading = _read(desk, event)
+        reading, matches = matched(desk, playbooks, event)
     except Rejected as wrong:
         return Handled((), (reject(desk, event, str(wrong), request),))
     decisions: list[Decision] = []
     failures: list[Exception] = []
-    for name in sorted(_patterns(playbooks).matching(reading.envelope)):
-        for finding in reading.findings:
-            try:
-                decisions.append(_decide(desk, playbooks[name], finding, request))
-            except (BotoCoreError, ClientError, FirebreakError) as failure:
-                failures.append(failure)  # the other playbooks must not wait for this one
+    for playbook, finding in matches:
+        try:
+            decisions.append(_decide(desk, playbook, finding, request))
+        except (BotoCoreError, ClientError, FirebreakError) as failure:
+            failures.append(failure)  # the other playbooks must not wait for this one
     if failures:
         raise failures[0]
     if not decisions:
         decisions.append(seen(desk, reading, request))
     return Handled(reading.findings, tuple(decisions))
+
+
+def matched(
+    desk: Desk, playbooks: Mapping[str, Playbook], event: Any
+) -> tuple[Reading, list[tuple[Playbook, Finding]]]:
+    """Return what an event says, and each playbook with each finding that it matches.
+
+    Raise Rejected for what cannot be read, or may not be believed.
+    """
+    reading = _read(desk, event)
+    names = sorted(_patterns(playbooks).matching(reading.envelope))
+    return reading, [(playbooks[name], each) for name in names for each in reading.findings]
 
 
 def _read(desk: Desk, event: Any) -> Reading:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from chalicelib import gates, telling
 from chalicelib.errors import Busy
+from chalicelib.lifecycle import later
 from chalicelib.lifecycle.conclusion import (
     EXPIRED,
     FAILED,
@@ -16,7 +17,8 @@ from chalicelib.lifecycle.conclusion import (
 from chalicelib.lifecycle.heads import head_of, leased, move
 from chalicelib.runner import settling
 from chalicelib.runner.work import Desk, Work
-from chalicelib.store import Remediation
+from chalicelib.store import Effect, Remediation, effects, listing
+from chalicelib.table import Operation
 from chalicelib.text import shortened
 
 LONGEST = 10_000  # characters of a reason; the steps' results have theirs in full
@@ -40,6 +42,7 @@ def close(desk: Desk, identity: str, owner: str, until: int) -> str:
 
 def _closed(work: Work, status: str, reason: str) -> Remediation:
     desk, head = work.desk, work.remediation
+    made, seconds = effects(desk.tables, head.id), desk.clock.seconds()
 
     def closed(now: Remediation) -> Remediation | None:
         if now.phase == "closed":
@@ -47,8 +50,24 @@ def _closed(work: Work, status: str, reason: str) -> Remediation:
         if now.phase != head.phase:
             raise Busy(f"remediation {now.id} moved on to its {now.phase} phase")
         why = shortened(reason, LONGEST)
-        return replace(now, phase="closed", status=status, reason=why, token="")
+        shut = replace(now, phase="closed", status=status, reason=why, token="")
+        stands = later.standing(shut, made)
+        return replace(shut, due=later.at_close(shut, head.phase, seconds) if stands else {})
 
     if status in TOLD:
         telling.closed(desk, head, status, reason)
-    return move(desk, head.id, "closed", closed, work.who, lambda after: gates.closing(desk, after))
+    return move(
+        desk, head.id, "closed", closed, work.who, lambda after: _lists(desk, head, after, made)
+    )
+
+
+def _lists(
+    desk: Desk, before: Remediation, after: Remediation, made: list[Effect]
+) -> list[Operation]:
+    """Return what closing does besides: gate, and the lists that a remediation is on."""
+    return [
+        *gates.closing(desk, after),
+        listing.drop(listing.OPEN, after.id),
+        later.listed(after, made),
+        *later.operations(before.due, after),
+    ]

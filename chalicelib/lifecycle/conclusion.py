@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from chalicelib.actions import actions
+from chalicelib.lifecycle.answering import said_of
 from chalicelib.lifecycle.heads import DONE_WITH
 from chalicelib.playbook import Parallel, Playbook, Step
 from chalicelib.runner import resolving, undoing
@@ -63,7 +64,7 @@ def _unapplied(work: Work, head: Remediation) -> tuple[str, str]:
     """Return how a remediation ended whose plan, or the rest of it, was not applied."""
     if head.phase == "wait":
         denied = head.decision.get("decision") == "denied"
-        return (DENIED, "denied") if denied else (EXPIRED, "nobody decided in time")
+        return (DENIED, said_of(head.decision)) if denied else (EXPIRED, "nobody decided in time")
     planned = results(work.desk.tables, head.id, pass_name(head, "plan"))
     wrong = [f"{_name(r)}: {r.status}: {r.reason}" for r in planned if _bad(r)]
     if not head.plan:

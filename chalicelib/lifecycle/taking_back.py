@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 
+from chalicelib import halting
 from chalicelib.actions import actions
 from chalicelib.effect import JSON, canonical_text
-from chalicelib.errors import Failed, Outcome
+from chalicelib.errors import Failed, Halted, Outcome
 from chalicelib.lifecycle.heads import DONE_WITH, head_of, leased, move
 from chalicelib.runner import settling, undoing
 from chalicelib.runner.calling import shown
@@ -34,42 +35,30 @@ LET_GO = (RESTORED, ALREADY_BACK, GONE, HELD)
 Row = dict[str, JSON]
 
 
-def start_undo(desk: Desk, identity: str, told: Mapping[str, JSON]) -> str:
-    """Start the undo pass of a closed remediation; return the execution's ARN.
-
-    told: `step`, `keep` and `force`, and `by` whom. Raise Failed where it is not closed.
-    """
-    head = head_of(desk, identity)
-    if head.phase not in ("closed", "undo"):
-        raise Failed(
-            f"remediation {identity} is in its {head.phase} phase: it must be closed first"
-        )
-    if not effects(desk.tables, identity):
-        raise Failed(f"remediation {identity} ({head.status}) changed nothing to take back")
-
-    def begun(now: Remediation) -> Remediation:
-        number = int(now.undo.get("number", 0)) + 1
-        return replace(now, phase="undo", undo={**told, "results": [], "number": number})
-
-    head = move(desk, identity, "undo_begun", begun, {"by": told.get("by", "")})
-    started = desk.access.home("stepfunctions").start_execution(
-        stateMachineArn=desk.settings.state_machine_arn(str(head.playbook["name"])),
-        name=f"{identity}-undo-{head.undo['number']}",
-        input=canonical_text({"remediation": identity, "pass": "undo"}),
-    )
-    return str(started["executionArn"])
-
-
 def undo(desk: Desk, identity: str, owner: str, until: int) -> bool:
     """Take back what can be, last made first; return True where time ran out before the end.
 
-    Raise Failed where nothing was applied yet, Transient for what is to be tried again.
+    Raise Failed where nothing was applied yet, Halted under the kill switch where no person asked
+    for it, Transient for what is to be tried again.
     """
-    by = {"function": "run_step", "request": owner}
-    head = move(desk, identity, "undo_begun", _into_undo, by)
+    head = move(desk, identity, "undo_begun", _into_undo, _by(owner))
+    _may_act(desk, head)
     with leased(desk, head, "undo", owner, until) as work:
         settling.quiet(work)
         return _all(work)
+
+
+def begin_asked(desk: Desk, identity: str, owner: str) -> bool:
+    """Begin the undo pass that a person asked for while the steps waited; say whether one did."""
+    head = head_of(desk, identity)
+    if head.phase != "apply" or not head.undo.get("asked"):
+        return False
+    move(desk, identity, "undo_begun", _into_undo, _by(owner))
+    return True
+
+
+def _by(owner: str) -> dict[str, JSON]:
+    return {"function": "run_step", "request": owner}
 
 
 def _into_undo(head: Remediation) -> Remediation | None:
@@ -77,7 +66,19 @@ def _into_undo(head: Remediation) -> Remediation | None:
         return None
     if head.phase not in ("apply", "closed"):
         raise Failed(f"remediation {head.id} is in its {head.phase} phase: nothing to take back")
-    return replace(head, phase="undo", undo={**head.undo, "results": []})
+    told = {name: value for name, value in head.undo.items() if name != "asked"}
+    if head.phase == "apply" and not head.undo.get("asked"):
+        told |= {"by": "on_failure", "unattended": True}
+    return replace(head, phase="undo", undo={**told, "results": []})
+
+
+def _may_act(desk: Desk, head: Remediation) -> None:
+    """Raise Halted under the kill switch, unless a person takes the remediation back."""
+    if not head.undo.get("unattended"):
+        return
+    switch = halting.state(desk.tables)
+    if switch.halted:
+        raise Halted(switch.reason or "halted")
 
 
 def _all(work: Work) -> bool:
@@ -94,6 +95,7 @@ def _all(work: Work) -> bool:
         if work.desk.clock.seconds() > work.lease.until - MARGIN:
             _note(work, found)
             return True
+        _may_act(work.desk, work.remediation)
         result = _taken_back(work, group, wanted, standing)
         found.append(asdict(result))
         if result.result in LET_GO:
@@ -116,23 +118,35 @@ def _known(work: Work, made: list[Effect]) -> list[Row]:
 
 
 def _taken_back(
-    work: Work, group: list[Effect], wanted: Mapping[str, JSON], standing: list[Effect]
+    work: Work, group: Sequence[Effect], wanted: Mapping[str, JSON], standing: Sequence[Effect]
 ) -> TakenBack:
     last = group[-1]
-    if last.key in wanted.get("keep", ()):
-        return TakenBack(last.step, last.index, last.key, KEPT, reason="as decided")
-    force = last.key in wanted.get("force", ())
-    first = None if force else _first(last, standing)
-    if first:
-        reason = f"{first.key} ({first.action}) must be taken back before it"
-        return TakenBack(last.step, last.index, last.key, BLOCKED, reason=reason)
+    left_alone = untouched(last, wanted, standing)
+    if left_alone:
+        return left_alone
     try:
-        return undoing.take_back(work, group, force=force)
+        return undoing.take_back(work, group, force=last.key in wanted.get("force", ()))
     except Outcome as failed:
         return TakenBack(last.step, last.index, last.key, FAILED, reason=str(failed))
 
 
-def _first(effect: Effect, standing: list[Effect]) -> Effect | None:
+def untouched(
+    last: Effect, wanted: Mapping[str, JSON], standing: Sequence[Effect]
+) -> TakenBack | None:
+    """Return the result of what is not looked at: kept as decided, or another is to go before it.
+
+    wanted: what the roll-back was told. standing: the changes that are still in place.
+    """
+    if last.key in wanted.get("keep", ()):
+        return TakenBack(last.step, last.index, last.key, KEPT, reason="as decided")
+    first = None if last.key in wanted.get("force", ()) else _first(last, standing)
+    if first is None:
+        return None
+    reason = f"{first.key} ({first.action}) must be taken back before it"
+    return TakenBack(last.step, last.index, last.key, BLOCKED, reason=reason)
+
+
+def _first(effect: Effect, standing: Sequence[Effect]) -> Effect | None:
     """Return a change that still stands and must be taken back before this one."""
     known = actions()
     after = known[effect.action].undo_after if effect.action in known else ()

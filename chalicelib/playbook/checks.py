@@ -25,6 +25,12 @@ ENVELOPE = frozenset(
 EXPIRING = frozenset({"deny_in_network_acl", "block_in_network_firewall"})
 """The actions that block addresses or domains: all that may end unasked."""
 NO_MATCH = "no_playbook"
+TAGGED = frozenset(
+    "Instance AccessKey S3Bucket S3Object Lambda EBSVolume EBSSnapshot EC2Image RDSDBInstance "
+    "AWS::EC2::Instance AWS::EC2::SecurityGroup AWS::EC2::Volume AWS::S3::Bucket "
+    "AWS::IAM::User AWS::IAM::Role AWS::Lambda::Function AWS::RDS::DBInstance".split()
+)
+"""The types whose tags are read, as GuardDuty and AWS Config name them."""
 
 
 def problems(
@@ -131,6 +137,34 @@ def _durations(draft: Draft) -> Found:
             yield path, str(wrong)
 
 
+def _tags(draft: Draft) -> Found:
+    """Say where a filter of tags could never match."""
+    wanted = mapping(mapping(draft.document.get("guardrails")).get("exempt_tags"))
+    for key, value in wanted.items():
+        where = f"guardrails.exempt_tags.{key:.60}"
+        if not 1 <= len(key) <= 128 or key != key.strip():
+            yield where, "matches nothing: a tag has a key of 1 to 128 characters, no blanks around"
+        elif isinstance(value, str) and value != value.strip():
+            yield where, "matches nothing: a tag has no blanks around its value"
+    kinds = _kinds(mapping(draft.document.get("match")))
+    if wanted and kinds and not kinds & TAGGED:
+        names = ", ".join(sorted(kinds))
+        yield (
+            "guardrails.exempt_tags",
+            f"matches nothing: {names} has no tags to read: leave it out",
+        )
+
+
+def _kinds(match: Mapping[str, Any]) -> set[str]:
+    """Return the types of resource that a pattern narrows itself to, as its source names them."""
+    if match.get("source") == ["firebreak.network-firewall"]:
+        return {"a firewall"}
+    detail = mapping(match.get("detail"))
+    named = detail.get("resourceType") or mapping(detail.get("resource")).get("resourceType")
+    types = listed(named)
+    return set(types) if all(isinstance(each, str) for each in types) else set()
+
+
 def _expiry(draft: Draft) -> Found:
     if "expires_after" not in mapping(draft.document.get("guardrails")):
         return
@@ -190,6 +224,7 @@ CHECKS: tuple[Callable[[Draft], Found], ...] = (
     _accounts,
     _target,
     _durations,
+    _tags,
     _expiry,
     _failure,
     _examples,

@@ -87,15 +87,22 @@ def _entries(folder: Path) -> list[Path]:
         raise InvalidPlaybook([Problem(str(folder), "", message)]) from wrong
 
 
-def read(path: Path) -> dict[str, Any]:
-    """Return what the file says, as JSON values. Raise InvalidPlaybook, with the line."""
+MEMBERS = "name, title, match, target and steps"
+
+
+def read(path: Path, members: str = MEMBERS) -> dict[str, Any]:
+    """Return what the file says, as JSON values. Raise InvalidPlaybook, with the line.
+
+    members: what an object of this kind has, in words.
+    """
     try:
-        return _object(_text(path))
+        return _object(text_of(path), members)
     except Invalid as wrong:
         raise InvalidPlaybook([Problem(str(path), "", str(wrong))]) from wrong
 
 
-def _text(path: Path) -> str:
+def text_of(path: Path) -> str:
+    """Return a file's text. Raise Invalid where it is none, or too long."""
     try:
         with path.open("rb") as file:
             content = file.read(LARGEST + 1)
@@ -113,16 +120,16 @@ def _text(path: Path) -> str:
 # --- YAML -----------------------------------------------------------------------------------------
 
 
-def _object(text: str) -> dict[str, Any]:
+def _object(text: str, members: str) -> dict[str, Any]:
     try:
         _refuse(text)
         found = yaml.load(text, _Plain)  # noqa: S506 - a safe loader, made stricter
     except yaml.YAMLError as wrong:
         raise Invalid(f"line {_line(wrong)}: is no YAML: {_reason(wrong)}") from wrong
     if found is None:
-        raise Invalid("is empty: write name, title, match, target and steps")
+        raise Invalid(f"is empty: write {members}")
     if not isinstance(found, Mapping):
-        raise Invalid("has to be one object, with name, title, match, target and steps")
+        raise Invalid(f"has to be one object, with {members}")
     return dict(found)
 
 

@@ -23,6 +23,7 @@ Schema = dict[str, Any]
 NAME = "^[a-z][a-z0-9_]{0,49}$"
 STEP_NAME = "^[a-z][a-z0-9_]{0,39}$"
 EVENT = r"^[a-z0-9_-]{1,64}(/[A-Za-z0-9_-]{1,64}){1,3}\.json$"
+MOST = 1_000  # remediations that a limit counts, which an item has to hold
 PATH = r"^\$\."
 HAS_PATH = r"\{\$\."
 
@@ -69,12 +70,18 @@ GUARDRAILS = _object(
     limit=_object(
         "past so many remediations in so long, a person is asked",
         ("count", "per"),
-        count={"type": "integer", "minimum": 1, "description": "a whole number, 1 or more"},
+        count={
+            "type": "integer",
+            "minimum": 1,
+            "maximum": MOST,
+            "description": f"a whole number, 1 to {MOST:,}",
+        },
         per=_duration("the time in which they are counted"),
     ),
     exempt_tags={
         "type": "object",
         "description": "a resource with one of these tags waits for a person; *: any value",
+        "minProperties": 1,
         "additionalProperties": _text("the value of the tag", maxLength=256),
     },
     review_after=_duration("when a person is asked whether it is still needed"),

@@ -11,7 +11,8 @@ comparing  whether a step would still do what was planned
 applying   an action's effects made, exactly once
 making     one of them: intent, call, look, outcome
 fixing     fixtures, made or mended under a lock
-undoing    recorded effects taken back, drift-checked
+undoing    recorded effects taken back, drift-checked; or foreseen
+judging    what becomes of one of them, from what is known of it
 restoring  one of them: intent, call, look, outcome
 releasing  letting go of an element, on record
 settling   what was left half-way when a step was cut off

@@ -49,7 +49,8 @@ def compare(ours: StepWork) -> None:
     begun = [e for e in effects(ours.desk.tables, head.id, ours.step) if e.index == ours.index]
     if rows == shown or (begun and _within(rows, shown)):
         return
-    again = replace(head, phase="plan", plan={}, plans=head.plans + 1, decision={})
+    unasked = replace(head, decision={}, token="", waits_until=0)
+    again = replace(unasked, phase="plan", plan={}, plans=head.plans + 1)
     _change_head(ours, again, "plan_changed", {"step": ours.step, "shown": shown, "now": rows})
     raise PlanChanged(f"{ours.step} would do something else than was shown")
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -11,58 +10,10 @@ from chalicelib.effect import JSON, from_document
 from chalicelib.errors import Busy, Failed, Refused, Transient
 from chalicelib.runner import holding
 from chalicelib.runner.calling import perform, sort_error
+from chalicelib.runner.judging import Case, Way
 from chalicelib.runner.reading import PATIENCE, look_until, recorded_probe
 from chalicelib.runner.releasing import FAILED, TakenBack, release, write
-from chalicelib.runner.work import RACES, Work, maker
-from chalicelib.store import Effect, Hold
-
-
-@dataclass(frozen=True)
-class Case:
-    """Hold one element to be taken back: the step's effects on it, its hold, what it is now.
-
-    stored: the hold as it was read, None where there is none; hold: the same with what is known
-    from the effects alone.
-    """
-
-    work: Work
-    group: Sequence[Effect]
-    stored: Hold | None
-    hold: Hold
-    live: JSON
-
-    @property
-    def last(self) -> Effect:
-        """Return the effect that the element was left with."""
-        return self.group[-1]
-
-    @property
-    def wisher(self) -> str:
-        """Return under which name the step wishes on the hold."""
-        return self.work.wisher(self.last.step, self.last.index)
-
-    def result(self, result: str, reason: str = "") -> TakenBack:
-        """Return how it ended, with all three values."""
-        last, hold = self.last, self.hold
-        return TakenBack(
-            last.step,
-            last.index,
-            last.key,
-            result,
-            before=hold.baseline,
-            left=hold.standing,
-            live=self.live,
-            reason=reason,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """Name a call to make on an element, by whom, and when the element is as it is to be."""
-
-    do: Mapping[str, JSON]
-    by: Mapping[str, JSON]
-    reached: Callable[[JSON], bool]
+from chalicelib.runner.work import RACES, maker
 
 
 def let_go(case: Case, result: TakenBack) -> TakenBack | None:

@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from chalicelib import halting
 from chalicelib.actions import actions
 from chalicelib.effect import JSON, canonical, canonical_text
 from chalicelib.errors import (
@@ -20,6 +21,7 @@ from chalicelib.errors import (
     StepFailed,
     Transient,
 )
+from chalicelib.halting import Switch
 from chalicelib.playbook import Playbook, Step, from_document
 from chalicelib.runner import applying, comparing, planning, resolving, settling
 from chalicelib.runner.calling import sort_error
@@ -54,15 +56,23 @@ def run(
 
     A step whose result is on record is not run again. Raise StepFailed where a failed step must
     stop the playbook, PlanChanged where the plan must be made again, Halted under the kill switch,
-    Transient for what is to be tried again.
+    Transient for what is to be tried again. A plan only reads: it is made under the switch too.
     """
-    head, ended, halt = _load(desk, remediation, phase, name, index)
+    head, ended, switch = _load(desk, remediation, phase, name, index)
     if ended:
         return _status(head, ended, phase)
-    if halt and halt.data.get("halted"):
-        raise Halted(str(halt.data.get("reason") or "halted"))
+    if phase == "apply":
+        _may_act(head, switch)
     work = _leased(desk, head, phase, name, index, owner, until)
     return _ended(work, phase, lambda: _result(work, name, index, phase))
+
+
+def _may_act(head: Remediation, switch: Switch) -> None:
+    """Raise StepFailed where a person takes the remediation back, Halted under the kill switch."""
+    if head.undo.get("asked"):
+        raise StepFailed(f"{head.id} is to be taken back: no step of it is begun")
+    if switch.halted:
+        raise Halted(switch.reason or "halted")
 
 
 def count(desk: Desk, remediation: str, phase: str, name: str, owner: str, until: int) -> list[int]:
@@ -96,7 +106,7 @@ def who(head: Remediation, owner: str) -> dict[str, JSON]:
 
 def _load(
     desk: Desk, remediation: str, phase: str, name: str, index: int
-) -> tuple[Remediation, StepResult | None, Item | None]:
+) -> tuple[Remediation, StepResult | None, Switch]:
     """Return the head, the step's result where it is on record, and the kill switch.
 
     A step that was applied is not planned again.
@@ -112,7 +122,8 @@ def _load(
         raise Failed(f"{remediation} is in its {head.phase} phase, not in {phase}")
     if phase == "plan" and not (held and held.data.get("status")):
         (held,) = desk.tables.get((pk, step_sk(pass_name(head, phase), name, index)))
-    return head, load(StepResult, held) if held and held.data.get("status") else None, halt
+    ended = load(StepResult, held) if held and held.data.get("status") else None
+    return head, ended, halting.read(halt)
 
 
 def _leased(

@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chalicelib.effect import JSON, canonical_text, satisfies
+from chalicelib.clock import text
+from chalicelib.effect import JSON
 from chalicelib.errors import Busy, NotApplicable
 from chalicelib.runner import holding
 from chalicelib.runner.calling import sort_error
+from chalicelib.runner.judging import Case, Verdict, judge, same
 from chalicelib.runner.reading import LiveReader, look_until, recorded_probe
 from chalicelib.runner.releasing import (
-    ALREADY_BACK,
-    CONFLICT,
     GONE,
-    HELD,
     IRREVERSIBLE,
     KEPT,
-    RESTORED,
     TOO_EARLY,
     TakenBack,
     release,
     write,
 )
-from chalicelib.runner.restoring import Case, Way, let_go, put
+from chalicelib.runner.restoring import let_go, put
 from chalicelib.runner.work import RACES, Work, maker
 from chalicelib.store import Effect, Hold
 
@@ -62,32 +60,39 @@ def _listed(work: Work, effect: Effect, *, force: bool) -> TakenBack | None:
     if effect.final is not None:
         return replace(made, result=IRREVERSIBLE, reason=effect.final)
     if effect.not_before > work.desk.clock.seconds() and not force:
-        return replace(made, result=TOO_EARLY, reason="taking it back now would end the protection")
+        until = text(effect.not_before)
+        reason = f"taking it back before {until} would end the protection"
+        return replace(made, result=TOO_EARLY, reason=reason)
     return None
 
 
 def _tried(work: Work, group: Sequence[Effect], *, force: bool) -> TakenBack | None:
     """Return how it ended, or None where the hold changed meanwhile and all must be read again."""
-    last = group[-1]
-    stored = work.hold(last.key)
+    stored = work.hold(group[-1].key)
     try:
-        live = _live(work.reader_by(maker(last), last.step), group)
-        return _decided(_case(work, group, stored, live), force=force)
+        case = _case(work, group, stored, _live(work, group))
+        return _ended(case, judge(case, work.desk.clock.seconds(), force=force))
     except NotApplicable as gone:
-        result = TakenBack(last.step, last.index, last.key, GONE, reason=str(gone))
-        return result if release(work, group, work.hold(last.key), result) else None
+        result = _gone(group[-1], gone)
+        return result if release(work, group, work.hold(group[-1].key), result) else None
     except (ClientError, BotoCoreError) as error:
         raise sort_error(error) from error
 
 
-def _live(reader: LiveReader, group: Sequence[Effect]) -> JSON:
+def _gone(last: Effect, gone: NotApplicable) -> TakenBack:
+    return TakenBack(last.step, last.index, last.key, GONE, reason=str(gone))
+
+
+def _live(work: Work, group: Sequence[Effect]) -> JSON:
     """Return what the probe reads; a change that was cut off gets the time it takes to show."""
+    last = group[-1]
+    reader: LiveReader = work.reader_by(maker(last), last.step)
     cut_off = [effect.before for effect in group if effect.state == "intent"]
     return look_until(
         reader,
-        recorded_probe(group[-1].probe),
-        lambda live: not any(_same(live, before) for before in cut_off),
-        float(group[-1].settles),
+        recorded_probe(last.probe),
+        lambda live: not any(same(live, before) for before in cut_off),
+        float(last.settles),
     )
 
 
@@ -96,48 +101,69 @@ def _case(work: Work, group: Sequence[Effect], stored: Hold | None, live: JSON) 
     hold = stored or Hold(
         last.key, first.before, first.undo, undo_by=maker(first), standing=last.after
     )
-    if any(_same(live, each.want) for each in group if each.state == "intent"):
+    if any(same(live, each.want) for each in group if each.state == "intent"):
         hold = replace(hold, standing=live)  # it was made; the record of it was cut off
     return Case(work, group, stored, hold, live)
 
 
-def _decided(case: Case, *, force: bool) -> TakenBack | None:
-    hold = case.hold
-    holding.locked(hold, case.wisher, case.work.desk.clock.seconds())
-    rest = holding.strongest(holding.without(hold, case.wisher))
-    if rest is not None:
-        return _handed_over(case, rest)
-    if _same(case.live, hold.baseline):
-        put_back = any(effect.state == "undoing" for effect in case.group)
-        return let_go(case, case.result(RESTORED if put_back else ALREADY_BACK))
-    if hold.undo is None:
-        return let_go(case, case.result(ALREADY_BACK, "nothing was changed"))
-    if not force and not _ours(case):
-        conflict = case.result(CONFLICT, "changed by somebody else since")
-        write(case.work, "undo_conflict", conflict, [], None, None)
-        return conflict
-    way = Way(hold.undo, hold.undo_by, lambda live: _same(live, hold.baseline))
-    return put(case, way, case.result(RESTORED))
+def _ended(case: Case, verdict: Verdict) -> TakenBack | None:
+    """Do what was decided; None where the hold changed meanwhile."""
+    if not verdict.lets_go:
+        return _left_alone(case, verdict.result)
+    if verdict.way is None:
+        return let_go(case, verdict.result)
+    return put(case, verdict.way, verdict.result)
 
 
-def _handed_over(case: Case, rest: Mapping[str, JSON]) -> TakenBack | None:
-    """Let go of what others still hold; what they want is put in place again where it is not."""
-
-    def reached(live: JSON) -> bool:
-        return satisfies(str(rest["order"]), live, rest["want"])
-
-    if reached(case.live):
-        return let_go(case, case.result(HELD))
-    return put(case, Way(rest["do"], rest["by"], reached), case.result(HELD))
+def _left_alone(case: Case, conflict: TakenBack) -> TakenBack | None:
+    """Record a conflict; a lock that a roll-back cut off left of ours need not run out."""
+    locked = case.stored if case.stored and case.stored.lock == case.wisher else None
+    free = holding.unlocked(locked) if locked else None
+    return conflict if write(case.work, "undo_conflict", conflict, [], locked, free) else None
 
 
-def _ours(case: Case) -> bool:
-    """Say whether live state is what Firebreak left, or was making when it was cut off."""
-    wanted = [
-        each.want for each in case.group if each.state in ("intent", "undoing") or not each.verified
-    ]
-    return any(_same(case.live, each) for each in (case.hold.standing, *wanted))
+# --- foreseen -------------------------------------------------------------------------------------
 
 
-def _same(one: JSON, other: JSON) -> bool:
-    return canonical_text(one) == canonical_text(other)
+@dataclass(frozen=True, slots=True)
+class Left:
+    """Hold what an element would be left as: its hold, None where nobody's, and what shows."""
+
+    hold: Hold | None
+    live: JSON
+
+
+def foresee(
+    work: Work, group: Sequence[Effect], left: dict[str, Left], *, force: bool = False
+) -> TakenBack:
+    """Return what `take_back` would come to now; nothing is written.
+
+    left: what those that come before it would leave, by state-key; what this one would leave is
+    entered. Raise as `take_back` does.
+    """
+    last = group[-1]
+    listed = _listed(work, last, force=force)
+    if listed:
+        return listed
+    try:
+        case = _foreseen(work, group, left.get(last.key))
+    except NotApplicable as gone:
+        return _gone(last, gone)
+    except (ClientError, BotoCoreError) as error:
+        raise sort_error(error) from error
+    verdict = judge(case, work.desk.clock.seconds(), force=force)
+    if verdict.lets_go:
+        left[last.key] = _left(case, verdict)
+    return verdict.result
+
+
+def _foreseen(work: Work, group: Sequence[Effect], left: Left | None) -> Case:
+    if left is not None:
+        return _case(work, group, left.hold, left.live)
+    return _case(work, group, work.hold(group[-1].key), _live(work, group))
+
+
+def _left(case: Case, verdict: Verdict) -> Left:
+    live = verdict.way.to if verdict.way else case.live
+    hold = replace(holding.without(case.hold, case.wisher), standing=live)
+    return Left(hold if hold.wishes else None, live)

@@ -14,6 +14,7 @@ from chalicelib.aws import Access, Place, session_name
 from chalicelib.clock import Clock
 from chalicelib.effect import JSON
 from chalicelib.errors import Busy, Corrupt, Failed, Fenced
+from chalicelib.guardrails.exemptions import untouchable
 from chalicelib.log import note
 from chalicelib.policy import Scope, session_policy
 from chalicelib.runner.reading import LiveReader
@@ -148,7 +149,7 @@ class Work:
             step=step,
             topic_arn=settings.topic_arn,
             stage=settings.stage,
-            responders=settings.responders,
+            responders=untouchable(settings),
             own_networks=settings.own_networks,
         )
 

@@ -10,6 +10,7 @@ from chalicelib.table import Delete, Item, Put, Tables
 OPEN = "open"  # remediations that are not closed, or are being taken back; key: their id
 STANDING = "standing"  # closed remediations whose changes are in place; key: their id
 DUE = "due"  # what is to be done later; key: when, what, of which remediation
+UNTOLD = "untold"  # messages that could not be sent; key: a hash of the message
 PARKED = "parked"  # steps that wait beside themselves; key: remediation, step, index
 
 
@@ -30,5 +31,4 @@ def drop(name: str, key: str) -> Delete:
 
 def entries(tables: Tables, name: str, upto: str = "") -> list[Item]:
     """Return a list's entries by key, or those whose key is not above `upto`."""
-    found = tables.query(f"LIST#{name}")
-    return [item for item in found if not upto or item.sk <= upto]
+    return tables.query(f"LIST#{name}", upto=upto)

@@ -77,11 +77,16 @@ class Tables:
             self._back_off(attempt)
         raise Busy(f"{self._remediations} does not give all the items asked for")
 
-    def query(self, pk: str, prefix: str = "") -> list[Item]:
-        """Return the items of a partition whose sort key begins with a prefix, in order."""
+    def query(self, pk: str, prefix: str = "", upto: str = "") -> list[Item]:
+        """Return the items of a partition in order.
+
+        prefix: only those whose sort key begins with it. upto: only those whose is not above it.
+        """
         key, values = "pk = :pk", {":pk": {"S": pk}}
         if prefix:
             key, values = f"{key} AND begins_with(sk, :sk)", {**values, ":sk": {"S": prefix}}
+        elif upto:
+            key, values = f"{key} AND sk <= :sk", {**values, ":sk": {"S": upto}}
         pages = self._client.get_paginator("query").paginate(
             TableName=self._remediations,
             KeyConditionExpression=key,

@@ -17,11 +17,12 @@ from chalicelib.workflow.states import (
     task,
     waiting,
 )
-from chalicelib.workflow.steps import first, parallel_states, step_states
+from chalicelib.workflow.steps import first, parallel_states, parked, step_states, waits
 
 SEAL, PLANNED, ASK, ANSWERED = "Seal plan", "Planned?", "Ask", "Approved?"
 UNDOING, CLOSED, NOT_CONTAINED, DONE = "Undone?", "Closed?", "Not contained", "Done"
 FAILED_STATUSES = ("failed", "partly_rolled_back")
+ANSWER_SECONDS = 3_600  # longer than a person has: what is decided at the last moment still counts
 REMEDIATION = {"remediation.$": "$.remediation"}
 
 
@@ -60,7 +61,7 @@ def approval(playbook: Playbook, apply: str) -> States:
         "Catch": [catch(["States.ALL"], CLOSE)],
     }
     asked = {"ResultPath": "$.answer", "Catch": [catch(["States.ALL"], CLOSE)]}
-    within = playbook.guardrails.approve_within
+    within = playbook.guardrails.approve_within + ANSWER_SECONDS
     approved = [
         {"Variable": "$.answer.decision", "IsPresent": True},
         {"Variable": "$.answer.decision", "StringEquals": "approved"},
@@ -92,22 +93,30 @@ def applying(playbook: Playbook, replan: str) -> States:
 
 
 def ending() -> States:
-    """Return the states that take back and close."""
+    """Return the states that take back and close.
+
+    What nobody asked for waits under the kill switch. What a person takes back while its steps wait
+    comes to Close, and goes on to the undo pass.
+    """
     more = {
         "ResultSelector": {"more.$": "$.Payload.more"},
         "ResultPath": "$.undo",
-        "Catch": [catch(["States.ALL"], CLOSE)],
+        "Catch": [catch(["Halted"], waits(UNDO)), catch(["States.ALL"], CLOSE)],
     }
+    nameless = {"pass": "undo", "step": "", **REMEDIATION}
     status = {"ResultSelector": {"status.$": "$.Payload.status"}, "ResultPath": "$.closed"}
     return {
         UNDO: task({"do": "undo", **REMEDIATION}, UNDOING) | more,
+        waits(UNDO): parked(UNDO, nameless, CLOSE),
         UNDOING: {
             "Type": "Choice",
             "Choices": [{"Variable": "$.undo.more", "BooleanEquals": True, "Next": UNDO}],
             "Default": CLOSE,
         },
         CLOSE: task({"do": "close", **REMEDIATION}, CLOSED) | status,
-        CLOSED: choice("$.closed.status", dict.fromkeys(FAILED_STATUSES, NOT_CONTAINED), DONE),
+        CLOSED: choice(
+            "$.closed.status", {"undo": UNDO, **dict.fromkeys(FAILED_STATUSES, NOT_CONTAINED)}, DONE
+        ),
         NOT_CONTAINED: {
             "Type": "Fail",
             "Error": "RemediationFailed",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import datetime as dt
 import io
 import json
 import zipfile
@@ -116,12 +117,13 @@ class Functions:
         if kind == "Event":
             self.deliver(moto_function.function_arn, event)
             return ""
-        result = self._invoke(moto_function.function_arn, event)
+        result = self.invoke(moto_function.function_arn, event)
         if result.failed:
             response_headers["x-amz-function-error"] = "Unhandled"
         return json.dumps(result.value).encode()
 
-    def _invoke(self, arn: str, event: Any) -> Result:
+    def invoke(self, arn: str, event: Any) -> Result:
+        """Invoke a function once, as who waits for its answer."""
         function = self.get(arn)
         if function is None:
             return killed("Runtime.ImportModuleError", f"No handler was added for {arn}")
@@ -131,7 +133,7 @@ class Functions:
         """Invoke as Lambda does asynchronously: retry, then hand to the failure destination."""
         attempts = 1 + self._retries(arn)
         for _ in range(attempts):
-            result = self._invoke(arn, event)
+            result = self.invoke(arn, event)
             if not result.failed:
                 return result
         failure = FailedDelivery(arn, event, result.value, attempts)
@@ -179,6 +181,7 @@ def _failure_record(failure: FailedDelivery) -> dict[str, Any]:
     """Return what Lambda tells a failure destination."""
     return {
         "version": "1.0",
+        "timestamp": f"{dt.datetime.now(dt.UTC):%Y-%m-%dT%H:%M:%S.000Z}",
         "requestContext": {
             "functionArn": f"{failure.target}:$LATEST",
             "condition": "RetriesExhausted",

@@ -126,7 +126,13 @@ class Rules:
         self._functions.failed_deliveries.append(FailedDelivery(target["Arn"], event, error, 1))
         queue = target.get("DeadLetterConfig", {}).get("Arn")
         if queue is not None:
-            send_to_queue(queue, event)
+            attributes = {
+                "RULE_ARN": str(rule.arn),
+                "TARGET_ARN": str(target["Arn"]),
+                "ERROR_CODE": code,
+                "ERROR_MESSAGE": error["errorMessage"],
+            }
+            send_to_queue(queue, event, attributes)
 
 
 def matches(pattern: Mapping[str, Any], event: Event) -> bool:

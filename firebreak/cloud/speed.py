@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import types
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from botocore.client import ClientCreator
@@ -13,6 +13,7 @@ from moto.core import responses
 from moto.core.utils import method_names_from_class
 from moto.dynamodb import models as dynamodb
 from moto.dynamodb.models import DynamoDBBackend
+from moto.dynamodb.models.dynamo_type import DynamoType
 from moto.dynamodb.models.table import Table
 
 from firebreak.cloud.patching import Patch, Patches
@@ -27,6 +28,7 @@ def patches() -> list[Patch]:
         Patch(responses, "method_names_from_class", methods),
         Patch(ClientCreator, "_create_client_class", _client_class(ClientCreator)),
         Patch(DynamoDBBackend, "transact_write_items", _transact(DynamoDBBackend)),
+        Patch(Table, "query", _query(Table)),
     ]
 
 
@@ -58,7 +60,9 @@ def _transact(backend: Any) -> Callable[..., None]:
             transact(self, transact_items)
             return
         shallow = Patches()  # calls are one at a time
-        shallow.apply([Patch(dynamodb, "copy", _SHALLOW)])
+        snapshot = partial(_snapshot, _touched(self, transact_items))
+        copies = types.SimpleNamespace(copy=copy.copy, deepcopy=snapshot)
+        shallow.apply([Patch(dynamodb, "copy", copies)])
         try:
             transact(self, transact_items)
         finally:
@@ -67,15 +71,51 @@ def _transact(backend: Any) -> Callable[..., None]:
     return transacted
 
 
-def _snapshot(value: Any, *rest: Any) -> Any:
-    """Return a backup of a table whose items are shared with it, and a deep copy of all else."""
+def _touched(backend: Any, transact_items: list[dict[str, Any]]) -> set[DynamoType]:
+    """Return the partition keys of the items that a transaction is about."""
+    found = set()
+    for operation in transact_items:
+        body = next(iter(operation.values()))
+        table = backend.tables.get(body.get("TableName"))
+        key = (body.get("Item") or body.get("Key") or {}).get(table.hash_key_attr if table else "")
+        if key:
+            found.add(DynamoType(key))
+    return found
+
+
+def _snapshot(touched: set[DynamoType], value: Any, *rest: Any) -> Any:
+    """Return a backup of a table whose items are shared with it, and a deep copy of all else.
+
+    Of the partitions only those that are touched are copied: the others stay as they are.
+    """
     if not isinstance(value, Table):
         return copy.deepcopy(value, *rest)
-    backup = copy.copy(value)
+    backup = _same(value)
     backup.items = copy.copy(value.items)
-    for key, items in value.items.items():
-        backup.items[key] = copy.copy(items)
+    for key in touched & value.items.keys():
+        backup.items[key] = copy.copy(value.items[key])
     return backup
 
 
-_SHALLOW = types.SimpleNamespace(copy=copy.copy, deepcopy=_snapshot)
+def _same(table: Any) -> Any:
+    """Return a table with the same attributes.
+
+    Made without its class's `__new__`, by which moto keeps every instance for ever.
+    """
+    other = object.__new__(type(table))
+    vars(other).update(vars(table))
+    return other
+
+
+def _query(kind: Any) -> Callable[..., Any]:
+    """Return a query that looks through one partition; moto sorts the whole table for each."""
+    query = kind.query
+
+    def queried(self: Any, hash_key: Any, *args: Any, **kwargs: Any) -> Any:
+        if self.all_indexes():  # which are looked through otherwise
+            return query(self, hash_key, *args, **kwargs)
+        partition = _same(self)
+        partition.items = {hash_key: self.items[hash_key]} if hash_key in self.items else {}
+        return query(partition, hash_key, *args, **kwargs)
+
+    return queried

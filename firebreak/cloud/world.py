@@ -15,10 +15,12 @@ from firebreak.cloud import backends, dispatch, speed
 from firebreak.cloud.authorization import check_authorized
 from firebreak.cloud.calls import CallInfo, Calls
 from firebreak.cloud.functions import FailedDelivery, Functions
+from firebreak.cloud.gateway import Gateway
 from firebreak.cloud.identity import Document, Identities
 from firebreak.cloud.lambdas import Handler
 from firebreak.cloud.patching import Patch, Patches
 from firebreak.cloud.process import taken_over
+from firebreak.cloud.queues import Mapped, time_patches
 from firebreak.cloud.rules import Event, Rules
 from firebreak.cloud.sessions import credentials, engine_client, session
 from firebreak.cloud.strict import Strictness
@@ -59,6 +61,9 @@ class Cloud:
         self._identities = Identities(self.home_account)
         self._calls = Calls(self._identities)
         self._functions = Functions(self.home_account, self.region)
+        self._gateway = Gateway(
+            self._identities, self._functions.invoke, self.home_account, self.region
+        )
         self._rules = Rules(self._functions)
         self._engine = Engine(engine_client)
         strictness = Strictness(self._applied.apply)
@@ -82,6 +87,7 @@ class Cloud:
             *self._functions.patches(),
             *self._rules.patches(),
             *self._engine.patches(),
+            *self._gateway.patches(),
             *backends.patches(),
         ]
 
@@ -117,6 +123,13 @@ class Cloud:
         """
         return self._functions.add(name, handler, role_policy, role_name, timeout, memory)
 
+    def add_api(self, name: str, app: Any, function_name: str) -> str:
+        """Put a REST API in front of a Chalice app's function; return its URL.
+
+        Its requests must be signed by a caller who may invoke it.
+        """
+        return self._gateway.add(self.session(), name, app, function_name)
+
     def add_rule(
         self,
         name: str,
@@ -130,6 +143,23 @@ class Cloud:
         arn = f"arn:aws:lambda:{self.region}:{self.home_account}:function:{function_name}"
         client = self.session().client("events")
         return self._rules.add(client, name, pattern, arn, state, dead_letter_arn)
+
+    def map_queue(
+        self, queue: str, function_name: str, now: Callable[[], float] | None = None
+    ) -> Mapped:
+        """Return what hands the messages of a queue of the home account to a function.
+
+        now: the clock that the queues go by from here on, seconds since 1970.
+        """
+        if now is not None:
+            self._applied.apply(time_patches(now))
+        place = f"{self.region}:{self.home_account}"
+        return Mapped(
+            f"arn:aws:sqs:{place}:{queue}",
+            f"arn:aws:lambda:{place}:function:{function_name}",
+            self._functions.invoke,
+            self._calls.lock,
+        )
 
     def emit(
         self, event: Event, account: str | None = None, region: str | None = None

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict
-from itertools import groupby
 from pathlib import Path
 
 import click
@@ -14,9 +10,11 @@ import click
 from chalicelib import audit
 from chalicelib.audit import Record
 from chalicelib.effect import canonical_text
-from chalicelib.errors import Corrupt, InvalidSettings
+from chalicelib.errors import InvalidSettings
+from chalicelib.outside.vault import vault
 from firebreak import render
 from firebreak.connection import connect, stage_option
+from firebreak.proof import exported, sealed, verifying
 
 HIDDEN = ("step", "index", "action", "effect", "key", "fixture", "do", "before", "want")
 
@@ -36,7 +34,7 @@ def show(chain: str, as_json: bool, stage: str) -> None:
     if not records:
         raise InvalidSettings(f"there is no chain {chain!r:.80}")
     for record in records:
-        click.echo(written(record) if as_json else line(record))
+        click.echo(exported.record_line(record) if as_json else line(record))
     verdict = audit.verify(records)
     if not as_json:
         click.echo(f"{verdict.records} records, chain {verdict}")
@@ -55,11 +53,6 @@ def line(record: Record) -> str:
         said(record),
     )
     return " ".join(part for part in parts if part)
-
-
-def written(record: Record) -> str:
-    """Return a record as one line of ASCII JSON, whatever it holds."""
-    return json.dumps(asdict(record), sort_keys=True, separators=(",", ":"))
 
 
 def said(record: Record) -> str:
@@ -81,66 +74,45 @@ def said(record: Record) -> str:
 @click.option(
     "--file",
     "file",
-    type=click.Path(path_type=Path, exists=True),
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Verify an export instead of the table.",
 )
+@click.option("--table-only", is_flag=True, help="Look neither at the bucket nor at the seals.")
+@click.option("--whole", is_flag=True, help="Read every object of the bucket, not its name alone.")
+@click.option(
+    "--public-key",
+    "key_files",
+    multiple=True,
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="The key that seals have to be signed by, PEM or DER; the stage's if not given.",
+)
 @stage_option
-def verify(chains: tuple[str, ...], file: Path | None, stage: str) -> None:
-    """Verify chains, or every one of the table: each record follows the one before it."""
-    found = list(_of_file(file) if file else _of_table(chains, stage))
-    if not found:
-        raise InvalidSettings("there is no chain to verify")
-    broken = [(name, verdict) for name, verdict in found if not verdict.valid]
-    for name, verdict in broken:
-        click.echo(f"{render.shown(name)}: {render.shown(str(verdict))}", err=True)
-    records = sum(verdict.records for _, verdict in found)
-    click.echo(f"{len(found)} chains, {records} records: {len(broken)} broken")
-    if broken:
+def verify(
+    chains: tuple[str, ...],
+    file: Path | None,
+    table_only: bool,
+    whole: bool,
+    key_files: tuple[Path, ...],
+    stage: str,
+) -> None:
+    """Verify chains, or the whole trail: the table, what was kept of it, and the seals."""
+    keys = sealed.keys_of_files(key_files) or None
+    if file:
+        told = verifying.file(file, keys)
+    else:
+        desk = connect(stage)
+        safe = vault(desk)
+        if not table_only and safe.there():
+            told = verifying.everything(desk, chains, keys, whole=whole)
+        else:
+            told = verifying.table(desk, chains)
+            why = "as asked" if table_only else f"there is no bucket {safe.bucket}"
+            click.echo(f"{why}: only the chains of the table are verified")
+    for finding in told.findings:
+        click.echo(f"{render.shown(finding.where)}: {render.shown(finding.what)}", err=True)
+    click.echo(told.summary)
+    if told.findings:
         sys.exit(1)
-
-
-def _of_table(chains: Iterable[str], stage: str) -> Iterator[tuple[str, audit.Verdict]]:
-    tables = connect(stage).tables
-    for chain in chains or tables.chains():
-        try:
-            yield chain, audit.verify(tables.records(chain))
-        except Corrupt as wrong:
-            yield chain, audit.Verdict(False, 0, None, str(wrong))
-
-
-def _of_file(file: Path) -> Iterator[tuple[str, audit.Verdict]]:
-    records = [
-        _parsed(file, number, text) for number, text in enumerate(_lines(file), 1) if text.strip()
-    ]
-    records.sort(key=lambda record: (record.chain, record.seq))
-    for chain, each in groupby(records, key=lambda record: record.chain):
-        yield chain, audit.verify(each)
-
-
-def _lines(file: Path) -> list[str]:
-    try:
-        return file.read_text("utf-8").split("\n")
-    except UnicodeDecodeError as wrong:
-        raise InvalidSettings(f"{file}: not UTF-8 text: {wrong.reason}") from wrong
-
-
-def _parsed(file: Path, number: int, text: str) -> Record:
-    try:
-        record = Record(**json.loads(text, object_pairs_hook=_once))
-    except (ValueError, TypeError, RecursionError) as wrong:
-        why = render.shown(str(wrong), 200)
-        raise InvalidSettings(f"{file}:{number}: no audit record: {why}") from wrong
-    if not isinstance(record.chain, str) or type(record.seq) is not int:
-        raise InvalidSettings(f"{file}:{number}: chain is to be a text, seq a whole number")
-    return record
-
-
-def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """Return an object's members. Raise ValueError where a key stands twice."""
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise ValueError("a key stands twice in one object")
-    return members
 
 
 @command.command()
@@ -149,13 +121,20 @@ def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     type=click.Path(path_type=Path),
     help="The file to write; standard output if not given.",
 )
+@click.option(
+    "--seals", "with_seals", is_flag=True, help="Write the seals too, before the records."
+)
 @stage_option
-def export(out: Path | None, stage: str) -> None:
+def export(out: Path | None, with_seals: bool, stage: str) -> None:
     """Write every record as JSON lines, which `audit verify --file` verifies anywhere."""
-    tables = connect(stage).tables
-    lines = [written(r) for chain in tables.chains() for r in tables.records(chain)]
+    desk = connect(stage)
+    seals = verifying.genuine(desk) if with_seals else ()  # first: what they hold is exported too
+    lines = [exported.seal_line(each) for each in seals]
+    tables = desk.tables
+    lines += [exported.record_line(r) for chain in tables.chains() for r in tables.records(chain)]
     if out is None:
         click.echo("\n".join(lines))
         return
     out.write_text("\n".join([*lines, ""]), "utf-8")
-    click.echo(f"{len(lines)} records written to {out}")
+    also = f" and {len(seals)} seals" if with_seals else ""
+    click.echo(f"{len(lines) - len(seals)} records{also} written to {out}")

@@ -1,4 +1,4 @@
-"""`firebreak playbook`: check, list, show and compile playbooks."""
+"""`firebreak playbook`: check, list, show, compile and promote playbooks."""
 
 from __future__ import annotations
 
@@ -11,11 +11,17 @@ from typing import Any, NoReturn
 import click
 import yaml
 
+from chalicelib import durations
 from chalicelib import playbook as playbooks
 from chalicelib.actions import Action, actions
 from chalicelib.errors import InvalidPlaybook, Problem
+from chalicelib.guardrails import MODES, configured
 from chalicelib.paths import is_path, suggest
 from chalicelib.playbook import Parallel, Playbook, Step, schema
+from firebreak import promotion, splicing
+from firebreak.connection import connect, stage_option
+
+EXPECTED = {"observe": "planned", "approve": "awaiting_approval", "enforce": "remediated"}
 
 folder = click.option(
     "--folder",
@@ -28,7 +34,7 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 
 @click.group("playbook")
 def command() -> None:
-    """Check, list, show and compile playbooks."""
+    """Check, list, show, compile and promote playbooks."""
 
 
 @command.command()
@@ -115,6 +121,55 @@ def _write_machines(machines: Mapping[str, Any], out: Path | None) -> None:
         path = out / f"{name}.asl.json"
         path.write_text(json.dumps(machine, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         click.echo(f"Wrote {path}.")
+
+
+@command.command()
+@click.argument("name")
+@click.option("--to", "mode", type=click.Choice(MODES[1:]), help="The next mode if not given.")
+@click.option("--since", default="14d", show_default=True, help="How far back to look.")
+@click.option("--unseen", is_flag=True, help="Promote though nothing was observed.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@folder
+@stage_option
+def promote(
+    name: str,
+    mode: str | None,
+    since: str,
+    unseen: bool,
+    yes: bool,
+    folder: Path | None,
+    stage: str,
+) -> None:
+    """Show what an observed playbook would have done, and set its mode in its file.
+
+    From observe it goes to approve, and from there to enforce, unless --to says otherwise.
+    """
+    found = _named(_load(folder, validate=True), name)
+    path, following = (folder or _own()) / f"{name}.yaml", _following(found, mode)
+    desk = connect(stage)
+    seen = promotion.evidence(desk, found, durations.seconds(since))
+    click.echo(f"{name} ({found.guardrails.mode}), the last {since}:")
+    for line in promotion.lines(seen, found, configured(desk.settings)):
+        click.echo(line)
+    if not seen.planned and not unseen:
+        why = f"nothing that {name} would have done was observed in the last {since}"
+        _fail(f"{why}: look further back with --since, or promote it --unseen")
+    if not yes and not click.confirm(f"Set the mode of {path} to {following}?"):
+        _fail("Nothing was changed.")
+    splicing.set_mode(path, found, following)
+    click.echo(f"Set the mode of {path} to {following}. It holds once the stage is deployed.")
+    if any(example.decision == EXPECTED[found.guardrails.mode] for example in found.examples):
+        click.echo(f"Its examples expect {EXPECTED[found.guardrails.mode]}: change them as well.")
+
+
+def _following(playbook: Playbook, mode: str | None) -> str:
+    at = MODES.index(playbook.guardrails.mode)
+    if at == len(MODES) - 1:
+        _fail(f"{playbook.name} is set to {playbook.guardrails.mode} already")
+    following = mode or MODES[at + 1]
+    if MODES.index(following) <= at:
+        _fail(f"{playbook.name} is set to {playbook.guardrails.mode}: {following} is no step up")
+    return following
 
 
 # --- reading --------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""`firebreak audit` and `firebreak rollback`, against a stage in the embedded AWS."""
+"""`firebreak audit`, against a stage in the embedded AWS."""
 
 from __future__ import annotations
 
@@ -69,20 +69,6 @@ def test_the_table_is_verified(remediation: tuple[Stage, str]) -> None:
 
     assert 0 == result.exit_code
     assert "0 broken" in result.output
-
-
-def test_a_roll_back_is_planned_and_started(remediation: tuple[Stage, str]) -> None:
-    """With --plan what would be taken back is listed; without, the machine takes it back."""
-    stage, identity = remediation
-    planned = run("rollback", identity, "--plan")
-    started = run("rollback", identity)
-    for arn in stage.cloud.executions:
-        stage.cloud.wait(arn)
-
-    assert "take back" in planned.output
-    assert "update_access_key" in planned.output
-    assert 0 == started.exit_code
-    assert "restored" in run("audit", "show", identity).output
 
 
 @pytest.mark.parametrize(

@@ -412,13 +412,37 @@ def test_nothing_is_done_under_the_kill_switch(bench: Bench) -> None:
 
     with pytest.raises(Halted, match="a drill"):
         bench.step(identity)
-    with pytest.raises(Halted):
-        bench.ask(bench.admit(setting(), phase="plan"), "step", step="step", **{"pass": "plan"})
 
     assert {"dynamodb"} == {call.service for call in bench.cloud.calls[calls:]}
     assert ["admitted"] == bench.kinds(identity)
     bench.desk.tables.put(replace(_halt(bench), data={"halted": False}))
     assert "done" == bench.step(identity)
+
+
+def test_a_plan_is_made_under_the_kill_switch(bench: Bench) -> None:
+    """A plan only reads: whoever has to decide on it need not wait."""
+    identity = bench.admit(setting(), phase="plan")
+    bench.halt()
+
+    assert "planned" == bench.step(identity, phase="plan")
+    assert [] == bench.written()
+
+
+def test_a_step_that_is_tried_again_reads_the_kill_switch_again(bench: Bench) -> None:
+    """Halted between a fault that passes and the next try, nothing more is called."""
+    identity = bench.admit(setting())
+    with (
+        bench.injecting(Fault(0, refused("ThrottlingException"), about=writes)),
+        pytest.raises(Transient),
+    ):
+        bench.step(identity)
+    bench.halt()
+    calls = len(bench.cloud.calls)
+
+    with pytest.raises(Halted):
+        bench.step(identity)
+    assert [] == bench.written(calls)
+    assert bench.get("a") is None
 
 
 def _halt(bench: Bench) -> Any:

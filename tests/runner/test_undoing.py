@@ -102,6 +102,18 @@ def test_what_somebody_else_changed_is_a_conflict(bench: Bench) -> None:
     assert bench.hold("a") is not None
 
 
+def test_a_conflict_found_by_a_retry_frees_the_element(bench: Bench) -> None:
+    """A roll-back that was killed before its call leaves no lock behind once it sees a conflict."""
+    bench.set("a", "open")
+    identity = bench.apply("set_value", name="a", want="shut")
+    assert killed(bench, identity, Fault(0, about=commits("undo_intent")))
+    bench.later()
+    bench.set("a", "theirs")
+
+    assert {"a": "conflict"} == bench.undo(identity)
+    assert "" == bench.hold("a").lock
+
+
 def test_a_conflict_is_taken_back_by_force(bench: Bench) -> None:
     """A person who has seen the three values may have the element put back all the same."""
     bench.set("a", "open")

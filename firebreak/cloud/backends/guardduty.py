@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any
 
 from moto.guardduty import urls
@@ -96,10 +97,24 @@ def _list(response: Any) -> str:
         for identifier, finding in _asked(response).items()
         if all(_meets(_field(finding, name), test) for name, test in criteria.items())
     ]
+    found = _sorted(response, found)
     first = int(response._get_param("nextToken") or 0)
     last = first + int(response._get_param("maxResults") or MAX_FINDINGS)
     token = str(last) if last < len(found) else ""
     return json.dumps({"findingIds": found[first:last], "nextToken": token})
+
+
+def _sorted(response: Any, found: list[str]) -> list[str]:
+    """Return findings in the order that is asked for, in which they were added if none is."""
+    order = response._get_param("sortCriteria") or {}
+    if not order:
+        return found
+    findings, name = _asked(response), order["attributeName"]
+    return sorted(
+        found,
+        key=lambda each: str(_field(findings[each], name)),
+        reverse=order.get("orderBy") == "DESC",
+    )
 
 
 def _field(finding: Mapping[str, Any], name: str) -> Any:
@@ -116,13 +131,20 @@ def _meets(value: Any, test: Mapping[str, Any]) -> bool:
         "equals": lambda wanted: text in wanted,
         "neq": lambda wanted: text not in wanted,
         "notEquals": lambda wanted: text not in wanted,
-        "gt": lambda bound: float(value) > bound,
-        "greaterThan": lambda bound: float(value) > bound,
-        "gte": lambda bound: float(value) >= bound,
-        "greaterThanOrEqual": lambda bound: float(value) >= bound,
-        "lt": lambda bound: float(value) < bound,
-        "lessThan": lambda bound: float(value) < bound,
-        "lte": lambda bound: float(value) <= bound,
-        "lessThanOrEqual": lambda bound: float(value) <= bound,
+        "gt": lambda bound: _number(value) > bound,
+        "greaterThan": lambda bound: _number(value) > bound,
+        "gte": lambda bound: _number(value) >= bound,
+        "greaterThanOrEqual": lambda bound: _number(value) >= bound,
+        "lt": lambda bound: _number(value) < bound,
+        "lessThan": lambda bound: _number(value) < bound,
+        "lte": lambda bound: _number(value) <= bound,
+        "lessThanOrEqual": lambda bound: _number(value) <= bound,
     }
     return all(comparisons[name](wanted) for name, wanted in test.items())
+
+
+def _number(value: Any) -> float:
+    """Return a number as it is compared: times are in milliseconds since 1970."""
+    if isinstance(value, str) and "T" in value:
+        return datetime.fromisoformat(value).timestamp() * 1_000
+    return float(value)

@@ -21,6 +21,8 @@ EVERY = "*"
 
 MODULES: dict[str, tuple[str, ...]] = {
     "autoscaling": ("autoscaling",),
+    "config": ("config",),
+    "dynamodb": ("dynamodb",),
     "ec2": ("ec2_identifiers", "ec2_groups", "ec2_instances", "ec2_network_acls"),
     "elbv2": ("elbv2",),
     "events": ("events",),

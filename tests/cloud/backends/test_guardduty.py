@@ -65,6 +65,19 @@ def test_findings_are_listed_by_criteria(cloud: Cloud) -> None:
     assert listed(detector, id={"NotEquals": ["high"]}) == ["low"]
 
 
+def test_findings_are_selected_and_sorted_by_time(cloud: Cloud) -> None:
+    """Times are compared in milliseconds since 1970; what is asked for first comes first."""
+    for day in (3, 1, 2):
+        at = f"2026-11-0{day}T00:00:00.000Z"
+        detector = cloud.add_finding({**finding(f"f-{day}", 2.0), "updatedAt": at})
+    found = boto3.client("guardduty").list_findings(
+        DetectorId=detector,
+        FindingCriteria={"Criterion": {"updatedAt": {"GreaterThanOrEqual": 1_793_577_600_000}}},
+        SortCriteria={"AttributeName": "updatedAt", "OrderBy": "ASC"},
+    )
+    assert found["FindingIds"] == ["f-2", "f-3"]
+
+
 def test_findings_come_in_pages(cloud: Cloud) -> None:
     """A page has as many findings as asked for, and says where the next begins."""
     detector = ""

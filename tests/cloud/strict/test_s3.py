@@ -1,8 +1,9 @@
-"""Tests of whose bucket it is."""
+"""Tests of whose bucket it is, and of what object lock keeps."""
 
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
@@ -60,3 +61,98 @@ def test_bucket_policy_can_shut_out_its_owner(cloud: Cloud, bucket: Any) -> None
     policy(bucket, "Deny", "*")
     with pytest.raises(ClientError, match="AccessDenied"):
         bucket.put_object(Bucket="theirs", Key="k", Body=b"x")
+
+
+@pytest.fixture
+def locked(cloud: Cloud) -> Any:
+    """Make a bucket that locks what is put into it, with one object; return a client."""
+    client = boto3.client("s3")
+    client.create_bucket(Bucket="locked", ObjectLockEnabledForBucket=True)
+    retain(client, {"Rule": {"DefaultRetention": {"Mode": "COMPLIANCE", "Years": 1}}})
+    client.put_object(Bucket="locked", Key="k", Body=b"first")
+    return client
+
+
+def retain(client: Any, rule: dict[str, Any]) -> None:
+    client.put_object_lock_configuration(
+        Bucket="locked", ObjectLockConfiguration={"ObjectLockEnabled": "Enabled", **rule}
+    )
+
+
+def versions(client: Any) -> list[str]:
+    found = client.list_object_versions(Bucket="locked").get("Versions", [])
+    return [each["VersionId"] for each in found]
+
+
+@pytest.mark.parametrize("bypass", [False, True])
+def test_a_locked_version_is_not_deleted(locked: Any, bypass: bool) -> None:
+    """Neither one by one nor in bulk, nor with what bypasses the other mode."""
+    (version,) = versions(locked)
+    with pytest.raises(ClientError, match="AccessDenied"):
+        locked.delete_object(
+            Bucket="locked", Key="k", VersionId=version, BypassGovernanceRetention=bypass
+        )
+    answer = locked.delete_objects(
+        Bucket="locked",
+        Delete={"Objects": [{"Key": "k", "VersionId": version}]},
+        BypassGovernanceRetention=bypass,
+    )
+    assert "AccessDenied" == answer["Errors"][0]["Code"]
+    assert [version] == versions(locked)
+
+
+def test_versioning_of_a_locked_bucket_stays_on(locked: Any) -> None:
+    """Suspended, the next write would replace what has no version of its own."""
+    with pytest.raises(ClientError, match="InvalidBucketState"):
+        locked.put_bucket_versioning(
+            Bucket="locked", VersioningConfiguration={"Status": "Suspended"}
+        )
+
+
+@pytest.mark.parametrize(
+    ("mode", "days", "refused"),
+    [("COMPLIANCE", 1, True), ("GOVERNANCE", 3_000, True), ("COMPLIANCE", 3_000, False)],
+)
+def test_a_lock_is_only_ever_prolonged(locked: Any, mode: str, days: int, refused: bool) -> None:
+    """In compliance mode nobody shortens a lock, or makes it one that can be bypassed."""
+    until = datetime.now(UTC) + timedelta(days=days)
+    code = ""
+    try:
+        locked.put_object_retention(
+            Bucket="locked", Key="k", Retention={"Mode": mode, "RetainUntilDate": until}
+        )
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+
+    assert code == ("AccessDenied" if refused else "")
+
+
+def test_default_retention_counts_for_what_comes_after(locked: Any) -> None:
+    """A bucket's default may go at any time: what is locked stays so, and what is new is not."""
+    (version,) = versions(locked)
+    retain(locked, {})
+    new = locked.put_object(Bucket="locked", Key="new", Body=b"x")["VersionId"]
+    locked.delete_object(Bucket="locked", Key="new", VersionId=new)
+
+    with pytest.raises(ClientError, match="AccessDenied"):
+        locked.delete_object(Bucket="locked", Key="k", VersionId=version)
+
+
+def test_a_locked_key_gets_versions_and_markers(locked: Any) -> None:
+    """A lock keeps the version; nothing keeps the key from being written over or hidden."""
+    (first,) = versions(locked)
+    locked.put_object(Bucket="locked", Key="k", Body=b"second")
+    locked.delete_object(Bucket="locked", Key="k")
+
+    assert first == versions(locked)[-1]
+    assert b"first" == locked.get_object(Bucket="locked", Key="k", VersionId=first)["Body"].read()
+
+
+@pytest.mark.parametrize("marker", ["a", "b", "bb"])
+def test_a_listing_begins_after_its_marker(locked: Any, marker: str) -> None:
+    """Whether the key that is named exists or not, the next one is not left out."""
+    for key in ("b", "c"):
+        locked.put_object(Bucket="locked", Key=key, Body=b"x")
+    found = locked.list_object_versions(Bucket="locked", KeyMarker=marker)["Versions"]
+
+    assert [key for key in "bck" if key > marker] == [each["Key"] for each in found]
