@@ -8,12 +8,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
 from chalicelib import playbook
 from chalicelib.actions import actions
 from chalicelib.permissions import iam_action
+from chalicelib.settings import PREFIX, WANTED
 from chalicelib.sources import sources
+from firebreak.cli import firebreak
 
 ROOT = Path(__file__).resolve().parents[1]
 LAMBDA = sorted((ROOT / "chalicelib").rglob("*.py"))
@@ -172,6 +175,21 @@ def test_the_readme_lists_what_exists() -> None:
     assert [] == [
         p.stem for p in (ROOT / "playbooks").glob("*.yaml") if f"`{p.stem}`" not in readme
     ]
+
+
+def test_the_docs_name_every_command_and_setting() -> None:
+    """Each command stands in the README or below docs/; docs/settings.md has each variable."""
+    texts = [(ROOT / "README.md").read_text("utf-8")]
+    texts += [path.read_text("utf-8") for path in sorted((ROOT / "docs").glob("*.md"))]
+    said = "\n".join(texts)
+    settings = (ROOT / "docs/settings.md").read_text("utf-8")
+
+    assert [] == [
+        name
+        for name in firebreak.list_commands(click.Context(firebreak))
+        if not re.search(rf"(firebreak |make |`){name}\b", said)
+    ]
+    assert [] == [name for name in WANTED if f"`{PREFIX}{name}`" not in settings]
 
 
 def test_iam_actions_are_known_for_what_actions_declare() -> None:

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import inspect
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
 import click
-import yaml
 
 from chalicelib import durations
 from chalicelib import playbook as playbooks
-from chalicelib.actions import Action, actions
+from chalicelib.actions import actions
 from chalicelib.errors import InvalidPlaybook, Problem
 from chalicelib.guardrails import MODES, configured
-from chalicelib.paths import is_path, suggest
-from chalicelib.playbook import Parallel, Playbook, Step, schema
-from firebreak import promotion, splicing
+from chalicelib.paths import suggest
+from chalicelib.playbook import Playbook, schema
+from firebreak import portrayal, promotion, splicing
 from firebreak.connection import connect, stage_option
 
 EXPECTED = {"observe": "planned", "approve": "awaiting_approval", "enforce": "remediated"}
@@ -74,7 +72,7 @@ def list_(folder: Path | None, as_json: bool) -> None:
 @folder
 def show(name: str, folder: Path | None) -> None:
     """Show what a playbook matches, what bounds it, and what it does."""
-    for line in _lines(_named(_load(folder), name)):
+    for line in portrayal.playbook_lines(_named(_load(folder), name)):
         click.echo(line)
 
 
@@ -224,58 +222,6 @@ def _row(playbook: Playbook) -> dict[str, Any]:
     }
 
 
-def _lines(playbook: Playbook) -> Iterator[str]:
-    document = playbooks.document(playbook)
-    yield f"{playbook.name}: {playbook.title}"
-    if playbook.description:
-        yield from ("", playbook.description.strip())
-    yield from ("", f"version     {playbook.version}", f"target      {playbook.target}")
-    yield from _indented("match", document["match"])
-    yield from _indented("guardrails", document["guardrails"])
-    yield from ("", "steps")
-    for entry in playbook.steps:
-        if isinstance(entry, Parallel):
-            yield "  at the same time"
-            yield from _steps(entry.steps, "    ")
-        else:
-            yield from _steps([entry], "  ")
-    yield from (
-        "",
-        f"on failure  {playbook.on_failure} {playbook.on_failure_reason or ''}".rstrip(),
-    )
-
-
-def _indented(title: str, value: Any) -> Iterator[str]:
-    text = yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=96)
-    yield from ("", title, *(f"  {line}" for line in text.splitlines()))
-
-
-def _steps(steps: Iterable[Step], indent: str) -> Iterator[str]:
-    for step in steps:
-        yield f"{indent}{step.name}: {step.action}{_given(step)}"
-        action = actions().get(step.action)
-        for line in filter(None, (action and action.summary, _exceptions(step))):
-            yield f"{indent}  {line}"
-        if action and action.final:
-            yield f"{indent}  cannot be taken back: {action.final}"
-
-
-def _given(step: Step) -> str:
-    given = (f"{name}: {_short(value)}" for name, value in step.params.items())
-    return f"({', '.join(given)})"
-
-
-def _short(value: Any) -> str:
-    return str(value) if is_path(value) else json.dumps(value, ensure_ascii=False)
-
-
-def _exceptions(step: Step) -> str:
-    said = {"for each": step.for_each, "when": step.when and json.dumps(step.when)}
-    if step.on_error != "stop":
-        said["on error"] = step.on_error
-    return "; ".join(f"{name} {value}" for name, value in said.items() if value)
-
-
 @command.command("actions")
 @click.argument("name", required=False)
 def actions_(name: str | None) -> None:
@@ -288,18 +234,5 @@ def actions_(name: str | None) -> None:
         return
     if name not in known:
         raise click.ClickException(f"{name} is no action: {suggest(name, known)}")
-    for line in _action_lines(known[name]):
+    for line in portrayal.action_lines(known[name]):
         click.echo(line)
-
-
-def _action_lines(action: Action) -> Iterator[str]:
-    yield from (inspect.getdoc(action.run) or "").splitlines()
-    yield ""
-    for name, wanted in action.params.items():
-        default = f"default {json.dumps(wanted.get('default'))}"
-        needed = default if "default" in wanted else "needed"
-        yield f"  {name}: {wanted['description']} ({needed})"
-    yield f"  facts: {', '.join(action.facts) or 'none'}"
-    yield f"  contains: {'yes' if action.contains else 'no, a failure is passed over'}"
-    yield f"  taken back: {f'no: {action.final}' if action.final else 'yes'}"
-    yield f"  permissions: {', '.join(action.permissions)}"
