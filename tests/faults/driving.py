@@ -18,6 +18,7 @@ HOUR = 3_600.0
 PASSES = 2  # times that all is looked after again, an hour apart
 SCHEDULED = ("sweep", "reconcile")
 TICK = {  # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-run-lambda-schedule.html
+    "version": "0",
     "id": "00000000-0000-0000-0000-000000000000",
     "detail-type": "Scheduled Event",
     "source": "aws.events",
@@ -69,8 +70,11 @@ def _later(field: Field) -> None:
     """Invoke the functions that look after what was left, as their schedules do."""
     client = field.stage.cloud.session().client("lambda")
     for name in sorted(set(SCHEDULED) & set(FUNCTIONS)):
-        client.invoke(FunctionName=name, Payload=json.dumps(TICK).encode())
+        field.gate.clear()
+        answer = client.invoke(FunctionName=name, Payload=json.dumps(TICK).encode())
         field.settle()
+        if answer.get("FunctionError"):
+            raise RuntimeError(f"{name} failed: {answer['Payload'].read()!r}")
 
 
 def heads(field: Field) -> list[store.Remediation]:

@@ -32,10 +32,18 @@ def kept_and_told(field: Field, fault: Fault, begin: int, kept: int, said: str) 
     for head in heads:
         if head.phase == "wait" and any("Approval needed" in subject for subject in subjects):
             continue
+        if _decided(field, head):
+            continue  # the reconciliation hands it on; what it came to is looked at afterwards
         if head.phase != "closed":
             yield f"{head.id} is left in its {head.phase} phase, and nothing is kept to finish it"
         elif not (mute or head.status in WHOLE or any(head.status in each for each in subjects)):
             yield f"{head.id} is {head.status}, and nobody was told: {head.reason}"
+
+
+def _decided(field: Field, head: store.Remediation) -> bool:
+    """Say whether a decision is on record, for whoever looks through what is open."""
+    listed = [item.sk for item in listing.entries(field.stage.desk.tables, listing.OPEN)]
+    return bool(head.decision) and head.id in listed
 
 
 def ended(field: Field, run: Whole) -> Iterator[str]:
@@ -48,6 +56,8 @@ def ended(field: Field, run: Whole) -> Iterator[str]:
     )
     for letter in dead.get("Messages", ()):
         yield f"a dead letter: {letter['Body']:.500}"
+    for message in listing.entries(field.stage.desk.tables, listing.UNTOLD):
+        yield f"nobody was told: {message.data['subject']}"
     heads = {head.id: head for head in driving.heads(field)}
     if set(heads) != set(run.statuses):
         yield f"remediations are {sorted(heads)}, not {sorted(run.statuses)}"
