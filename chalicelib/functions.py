@@ -16,7 +16,7 @@ from chalicelib import (
     sweeping,
     wiring,
 )
-from chalicelib.errors import NotDecided, Parked, PlanChanged, StepFailed, Transient
+from chalicelib.errors import Corrupt, NotDecided, Parked, PlanChanged, StepFailed, Transient
 from chalicelib.log import Line
 from chalicelib.outside import keeping, sealing
 from chalicelib.runner.work import Desk
@@ -104,6 +104,8 @@ def decide(identity: str, asked: Any, context: Any) -> Answer:
         return Answer(wrong.status, {"error": wrong.code, "message": str(wrong), **first})
     except Transient as busy:
         return Answer(503, {"error": "busy", "message": f"{busy}: try again"})
+    except Corrupt as wrong:
+        return Answer(500, {"error": "corrupt", "message": str(wrong)})
     return Answer(200, told)
 
 

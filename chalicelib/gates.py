@@ -119,7 +119,8 @@ def _released(gate: Gate, head: Remediation) -> bool:
     """Say whether a person decided against acting, and nobody for it since."""
     said = head.decision.get("decision")
     undone = head.status in RELEASING and not head.undo.get("unattended")
-    return undone or said == "denied" or (gate.released and said != "approved")
+    meanwhile = undone or gate.state == RELEASED  # since it was closed before
+    return meanwhile or said == "denied" or (gate.released and said != "approved")
 
 
 def taking_back(desk: Desk, head: Remediation) -> list[Operation]:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
 from chalicelib.audit import Entry
 from chalicelib.effect import JSON
-from chalicelib.errors import Busy, Failed
+from chalicelib.errors import Busy, Corrupt, Failed
 from chalicelib.store import HALT, listing, load, short_hash
 from chalicelib.table import (
     LEASED,
     SAME_OR_ABSENT,
-    SAME_VERSION,
     Check,
     ConditionFailed,
     Delete,
@@ -67,6 +67,17 @@ def state(tables: Tables) -> Switch:
     return read(item)
 
 
+def stored(tables: Tables) -> tuple[Switch, str]:
+    """Return the kill switch for a person, and the condition under which it is written.
+
+    One that cannot be read stops every step, so it is shown as on; turned off, it is written anew.
+    """
+    try:
+        return state(tables), SAME_OR_ABSENT
+    except Corrupt as wrong:
+        return Switch(halted=True, reason=str(wrong)), ""
+
+
 def is_halted(desk: Desk) -> bool:
     """Say whether the kill switch is on."""
     return state(desk.tables).halted
@@ -95,13 +106,13 @@ def resume(desk: Desk, by: str) -> tuple[Switch, int]:
 def _turned(desk: Desk, by: str, *, halted: bool, reason: str) -> tuple[Switch, Switch]:
     """Write the switch on the version that was read, with its record in the control chain."""
     for _ in range(RACES):
-        before = state(desk.tables)
+        before, same = stored(desk.tables)
         if before.halted == halted:
             return before, before
         after = Switch(halted, reason, by, desk.clock.now(), before.version + 1)
         put = Put(
             Item(*HALT, asdict(after), version=after.version),
-            SAME_OR_ABSENT,
+            same,
             {"version": before.version},
         )
         what: dict[str, JSON] = {"reason": reason, "before": asdict(before), "after": asdict(after)}
@@ -123,35 +134,39 @@ def _written(desk: Desk, entry: Entry, operations: Sequence[Operation]) -> bool:
 # --- what waits -----------------------------------------------------------------------------------
 
 
-def keep(desk: Desk, switch: Switch, entry: Entry, token: str, same: Check) -> bool:
+def keep(desk: Desk, entry: Entry, token: str, same: Check) -> bool:
     """List a step that waits, with its record; return False where what it rests on has changed.
 
     entry: of the remediation's chain; names step ("" for the undo pass) and index. same: holds
     while the remediation is as it was read. A step that waits anew replaces its own entry; the
-    token's hash is the entry's owner, and tells one wait of a step from the next.
+    token's hash is the entry's owner, and tells one wait of a step from the next. The switch is to
+    be read again afterwards: as a condition, hundreds that wait at once would contend for it.
     """
     remediation, what = entry.chain, entry.what
     key = f"{remediation}#{what['step']}#{what['index']:05d}"
     data = {"remediation": remediation, **what, "token": token, "at": desk.clock.now()}
     item = Item(*listing.place(listing.PARKED, key), data, owner=short_hash(token))
-    still = Check(*HALT, SAME_VERSION, {"version": switch.version})
-    return _written(desk, entry, [Put(item), same, still])
+    return _written(desk, entry, [Put(item), same])
 
 
 def waiting(tables: Tables, remediation: str) -> list[Item]:
     """Return the entries of a remediation's steps that wait."""
     pk, prefix = listing.place(listing.PARKED, f"{remediation}#")
-    return tables.query(pk, prefix)
+    return tables.entries(pk, prefix)
 
 
-def wake(desk: Desk, by: Mapping[str, JSON] = RECONCILE) -> int:
+def wake(
+    desk: Desk, by: Mapping[str, JSON] = RECONCILE, over: Callable[[], bool] = lambda: False
+) -> int:
     """Wake every step that waits though nothing is halted; return how many there were.
 
-    What dies half-way is finished by doing it again, or by each step's own look after an hour.
+    over: says when there is no time for more. What is left then, or by one that died half-way, is
+    woken by doing it again, or by each step's own look after an hour.
     """
     if is_halted(desk):
         return 0
-    return _woken(desk, by, listing.entries(desk.tables, listing.PARKED))
+    parked = listing.entries(desk.tables, listing.PARKED)
+    return _woken(desk, by, takewhile(lambda _item: not over(), parked))
 
 
 def wake_one(desk: Desk, remediation: str, by: Mapping[str, JSON]) -> int:
@@ -160,14 +175,22 @@ def wake_one(desk: Desk, remediation: str, by: Mapping[str, JSON]) -> int:
 
 
 def _woken(desk: Desk, by: Mapping[str, JSON], entries: Iterable[Item]) -> int:
-    """Answer the tokens, each before its entry goes; a dead one goes as well."""
-    count = 0
+    """Answer the tokens, each before its entry goes; a dead one goes as well.
+
+    Raise Corrupt, after all others, for entries that cannot be read: their steps look themselves.
+    """
+    count, wrong = 0, []
     for item in entries:
+        if not isinstance(item.data.get("token"), str):
+            wrong.append(f"{item.pk} / {item.sk}")
+            continue
         count += answer(desk, str(item.data["token"]))
         what: dict[str, JSON] = {name: item.data[name] for name in ("step", "index")}
         entry = Entry(str(item.data["remediation"]), "woken", by, what)
         # Where it is another's by now, the step waits anew, or somebody else woke it.
         _written(desk, entry, [Delete(item.pk, item.sk, LEASED, {"owner": item.owner})])
+    if wrong:
+        raise Corrupt(f"{', '.join(wrong)}: no wait can be read there; {count} others were woken")
     return count
 
 

@@ -105,8 +105,9 @@ TASKS: Mapping[str, Callable[[Desk, Request], dict[str, Any]]] = {
 def ended(desk: Desk, detail: Mapping[str, Any], owner: str, remaining: float) -> str:
     """Close what an execution left open that failed, timed out or was stopped.
 
-    Return its status; "not_ours" for an execution that none of Firebreak's machines ran,
-    "overtaken" where another execution takes the remediation back since.
+    What a person asked to take back meanwhile is begun. Return its status; "undo" where that is
+    begun, "not_ours" for an execution that none of Firebreak's machines ran, "overtaken" where
+    another execution takes the remediation back since.
     """
     match = re.match(r"[0-9a-f]{24}(?=$|-undo-)", str(detail.get("name")))
     ours = desk.settings.state_machine_arn("")
@@ -116,6 +117,9 @@ def ended(desk: Desk, detail: Mapping[str, Any], owner: str, remaining: float) -
     try:
         if not lifecycle.concerns(desk, match.group(), str(detail.get("name"))):
             return "overtaken"
+        by = {"function": "on_execution_ended", "request": owner}
+        if lifecycle.take_up(desk, match.group(), by):
+            return "undo"
         return lifecycle.close(desk, match.group(), owner, until)
     except (ClientError, BotoCoreError) as error:
         raise sort_error(error) from error

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.audit import Entry
+from chalicelib.errors import Corrupt
 from chalicelib.log import note
 from chalicelib.store import listing, short_hash
 from chalicelib.table import Item
@@ -42,10 +43,12 @@ def keep(desk: Desk, subject: str, text: str) -> None:
 def send_late(desk: Desk, item: Item, owner: str) -> bool:
     """Send a message that was kept, and take it off the list; return False where it stays there.
 
-    What dies in between sends it twice.
+    What dies in between sends it twice. Raise Corrupt for an entry that is no message.
     """
-    subject = str(item.data.get("subject"))
-    if not publish(desk, subject, str(item.data.get("text"))):
+    subject, text = (item.data.get(name) for name in ("subject", "text"))
+    if not isinstance(subject, str) or not isinstance(text, str):
+        raise Corrupt(f"item {item.pk} / {item.sk}: it holds no message")
+    if not publish(desk, subject, text):
         return False
     who = {"function": "sweep", "request": owner}
     entry = Entry(f"message-{item.sk}", "told_late", who, {"subject": subject})

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from itertools import takewhile
 from typing import Any
 
 from chalicelib import durations, halting, lifecycle, publishing, telling
@@ -46,18 +45,23 @@ def sweep(desk: Desk, owner: str, until: float) -> dict[str, Any]:
             failed.append(f"{item.sk}: {type(problem).__name__}: {problem}")
             continue
         done[name] = done.get(name, 0) + 1
-    try:
-        told = _told_late(desk, owner)
-    except PROBLEMS as problem:
-        told = 0
-        failed.append(f"messages: {type(problem).__name__}: {problem}")
-    return {"done": done, "told_late": told, "failed": failed}
+    return {"done": done, "told_late": _told_late(desk, owner, until, failed), "failed": failed}
 
 
-def _told_late(desk: Desk, owner: str) -> int:
+def _told_late(desk: Desk, owner: str, until: float, failed: list[str]) -> int:
     """Send messages that could not be sent, until one still cannot; return how many were."""
-    kept = listing.entries(desk.tables, listing.UNTOLD)
-    return len(list(takewhile(lambda item: publishing.send_late(desk, item, owner), kept)))
+    count = 0
+    for item in listing.entries(desk.tables, listing.UNTOLD):
+        if desk.clock.seconds() > until:
+            break
+        try:
+            if not publishing.send_late(desk, item, owner):
+                break
+        except PROBLEMS as problem:
+            failed.append(f"message {item.sk}: {type(problem).__name__}: {problem}")
+            continue
+        count += 1
+    return count
 
 
 def _done(desk: Desk, item: Item, owner: str) -> str:

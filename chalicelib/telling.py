@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -83,7 +84,7 @@ def tripped(desk: Desk, limit: str, wide: str, trip: Mapping[str, str]) -> bool:
             "Reached at": trip["at"],
             "By": f"remediation {trip['id']} of {trip['playbook']} on {trip['target']}",
             "What happens now": "remediations that count towards it wait for a person",
-            "Until": f"firebreak rearm {limit}",
+            "Until": f"firebreak rearm {shlex.quote(limit)}",
         },
     )
 

@@ -11,7 +11,10 @@ import click
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.errors import FirebreakError
+from chalicelib.text import readable
 from firebreak import commands
+
+LONGEST = 100_000  # characters of an error: every problem of many files has its line
 
 
 class Commands(click.Group):
@@ -45,10 +48,10 @@ def main() -> None:
         wrong.show()
         sys.exit(wrong.exit_code)
     except FirebreakError as wrong:
-        click.echo(f"firebreak: {wrong}", err=True)
+        click.echo(f"firebreak: {readable(str(wrong), LONGEST)}", err=True)
         sys.exit(1)
     except (BotoCoreError, ClientError) as wrong:
-        click.echo(f"firebreak: AWS: {wrong}", err=True)
+        click.echo(f"firebreak: AWS: {readable(str(wrong), LONGEST)}", err=True)
         sys.exit(1)
     except BrokenPipeError:  # the reader of a pipe went away: `firebreak … | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

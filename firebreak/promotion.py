@@ -15,7 +15,7 @@ from chalicelib.playbook.values import OBSERVE
 from chalicelib.runner.stepping import playbook_of
 from chalicelib.runner.work import Desk
 from chalicelib.store import Remediation, StepResult
-from firebreak import render
+from firebreak import damaged, render
 
 SHOWN = 20  # targets and reasons that are shown of many
 
@@ -24,12 +24,14 @@ SHOWN = 20  # targets and reasons that are shown of many
 class Evidence:
     """Hold what a playbook was seen to do without being let do it, in one content of its file.
 
-    planned: with the results of their plans. others: how many were of another content.
+    planned: with the results of their plans. others: how many were of another content. unread:
+    what is stored of remediations, of whichever playbook, and cannot be read.
     """
 
     planned: Sequence[tuple[Remediation, Sequence[StepResult]]]
     failed: Sequence[Remediation]
     others: int
+    unread: Sequence[str] = ()
 
     @property
     def count(self) -> int:
@@ -43,13 +45,9 @@ def evidence(desk: Desk, playbook: Playbook, since: int) -> Evidence:
     Reads the whole table: it is for a desk. A file that differs in its mode alone is the same.
     """
     first = desk.clock.seconds() - since
-    heads = [
-        head
-        for identity in desk.tables.remediation_ids()
-        if (head := store.get_remediation(desk.tables, identity))
-        and head.playbook.get("name") == playbook.name
-        and at(head) >= first
-    ]
+    found, wrong = damaged.heads(desk.tables, desk.tables.remediation_ids())
+    named = [head for head in found if head.playbook.get("name") == playbook.name]
+    heads = [head for head in named if at(head) >= first]
     waiting = [head for head in heads if head.mode != "enforce" and head.phase != "plan"]
     mine = [head for head in waiting if _content(playbook_of(head)) == _content(playbook)]
     mine.sort(key=lambda head: head.created_at)
@@ -61,6 +59,7 @@ def evidence(desk: Desk, playbook: Playbook, since: int) -> Evidence:
         ],
         [head for head in mine if not head.plan],
         len(waiting) - len(mine),
+        [str(each) for each in wrong],
     )
 
 
@@ -91,6 +90,7 @@ def lines(found: Evidence, playbook: Playbook, configuration: Configuration) -> 
     yield from _many("resource kind", [head.kind for head in heads if head.kind])
     yield from _steps(playbook, found)
     yield from _limits(acted, playbook, configuration)
+    yield from _many("could not be read", found.unread)
     yield from _many("plan that failed", [f"{head.id}: {head.reason}" for head in found.failed])
 
 

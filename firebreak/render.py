@@ -28,6 +28,7 @@ COLOURS = {
     "restored": "green",
     "conflict": "red",
 }
+NOTHING = "nothing to call, it is so already:"
 WIDTH = 150
 WHOLE = 4_000  # characters of a call's parameters, where they are asked for
 
@@ -84,6 +85,8 @@ def finding_line(finding: Mapping[str, Any]) -> str:
 def remediation_lines(remediation: Mapping[str, Any], *, verbose: bool = False) -> list[str]:
     """Return a remediation: its steps, and under each what it changed."""
     lines = [f"  {heading(remediation['playbook'])}  {remediation['id']}  {remediation['status']}"]
+    if remediation["plan"] and remediation["status"] == "wait":
+        lines.append(f"    plan {remediation['plan']}")
     if remediation["decision"]:
         lines.append(f"    {shown(lifecycle.said_of(remediation['decision']))}")
     for step in remediation["steps"]:
@@ -108,7 +111,7 @@ def _of(step: Mapping[str, Any], change: Mapping[str, Any]) -> bool:
 
 def change_lines(change: Mapping[str, Any], *, verbose: bool = False) -> list[str]:
     """Return one change: the call, and what its element showed before and after."""
-    call = f"{change['service']}.{change['operation']}" if change["service"] else "nothing to call"
+    call = f"{change['service']}.{change['operation']}" if change["service"] else NOTHING
     if change["state"] in ("failed", "intent"):
         return [f"{named('failed')} {call}  {shown(change['element'].split('/', 2)[-1], 90)}"]
     line = f"{call}  {shown(change['element'], 90)}"

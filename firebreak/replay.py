@@ -239,6 +239,8 @@ def approver(stage: Stage) -> ReadOnlyCredentials:
     if APPROVER not in [user["UserName"] for user in iam.list_users()["Users"]]:
         iam.create_user(UserName=APPROVER)
         iam.put_user_policy(UserName=APPROVER, PolicyName="decide", PolicyDocument=policy)
+    for old in iam.list_access_keys(UserName=APPROVER)["AccessKeyMetadata"]:
+        iam.delete_access_key(UserName=APPROVER, AccessKeyId=old["AccessKeyId"])
     key = iam.create_access_key(UserName=APPROVER)["AccessKey"]
     return ReadOnlyCredentials(key["AccessKeyId"], key["SecretAccessKey"], None)
 

@@ -151,6 +151,7 @@ def remediation(tables: Tables, head: store.Remediation) -> dict[str, Any]:
         "id": head.id,
         "playbook": head.playbook["name"],
         "status": head.status if head.phase == "closed" else head.phase,
+        "plan": str(head.plan.get("hash", "")),
         "decision": dict(head.decision),
         "steps": [
             {

@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 
 from chalicelib.actions import actions
-from chalicelib.errors import Failed
+from chalicelib.errors import Failed, InvalidPlaybook
 from chalicelib.playbook import Playbook, from_document, reading
 
 
@@ -22,14 +22,21 @@ def set_mode(path: Path, before: Playbook, mode: str) -> None:
     try:
         beside.write_bytes(spliced(text, mode).encode("utf-8"))
         passed_over = [each.name for each in actions().values() if not each.contains]
-        after = from_document(reading.read(beside), passed_over)
         wanted = replace(before, guardrails=replace(before.guardrails, mode=mode))
-        if after != wanted:
+        if _read(beside, passed_over) != wanted:
             raise Failed(f"{path}: its mode could not be changed alone: change it by hand")
         beside.chmod(path.stat().st_mode)
         beside.replace(path.resolve())
     finally:
         beside.unlink(missing_ok=True)
+
+
+def _read(path: Path, passed_over: list[str]) -> Playbook | None:
+    """Return the playbook of a file; None where it is not one any more."""
+    try:
+        return from_document(reading.read(path), passed_over)
+    except InvalidPlaybook:
+        return None
 
 
 def spliced(text: str, mode: str) -> str:

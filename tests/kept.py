@@ -30,6 +30,7 @@ class Kept:
 
     @property
     def vault(self) -> Vault:
+        """Return the bucket, as Firebreak has it."""
         return vault(self.stage.desk)
 
     def record(self, chain: str = "CONTROL", times: int = 1) -> None:

@@ -328,7 +328,7 @@ def halted_then(stage: Stage, nth: int, then: Callable[[], object]) -> Any:
 
 
 @pytest.mark.parametrize("again", [False, True])
-@pytest.mark.parametrize("nth", [1, 2])
+@pytest.mark.parametrize("nth", [1, 2, 3])
 def test_the_switch_is_turned_while_a_step_parks(nth: int, again: bool) -> None:
     """Turned off, or off and on, after the step's look or the wait's: no wait is left behind."""
     with parameters(setting("a"), setting("b")) as stage:
@@ -426,6 +426,40 @@ def test_what_waits_though_nothing_is_halted_is_woken() -> None:
         (woken,) = [r for r in stage.desk.tables.records(identity) if r.kind == "woken"]
         assert {"function": "reconcile"} == woken.who
         assert {"step": "b", "index": 0} == woken.what
+
+
+def test_who_has_no_time_left_wakes_no_more_and_the_next_goes_on() -> None:
+    """Of many that wait each run wakes what it has time for; none is lost."""
+    with parameters({"parallel": [setting("b"), setting("c"), setting("d")]}) as stage:
+        hook = once(lambda call: recorded(call, "admitted"), lambda: halt(stage))
+        identity = start(stage, hook)
+        halting._turned(stage.desk, "arn:me", halted=False, reason="")
+        looks = iter([False, False, True])
+
+        assert 2 == halting.wake(stage.desk, over=lambda: next(looks))
+        assert 1 == len(parked(stage))
+        assert 1 == halting.wake(stage.desk)
+        settle(stage)
+        assert "contained" == head_of(stage, identity).status
+
+
+def test_steps_that_begin_to_wait_do_not_contend_for_the_switch() -> None:
+    """Who waits checks its own remediation alone: the switch is one item that all of them share."""
+    with parameters(setting("a"), setting("b")) as stage:
+        checked: list[str] = []
+        halted = halting_after(stage, "a")
+
+        def look(call: CallInfo) -> None:
+            halted(call)
+            if recorded(call, "parked"):
+                items = call.params["TransactItems"]
+                checks = [each["ConditionCheck"] for each in items if "ConditionCheck" in each]
+                checked.extend(each["Key"]["pk"]["S"] for each in checks)
+
+        identity = start(stage, look)
+
+        assert ["b#0"] == parked(stage)
+        assert [f"REMEDIATION#{identity}"] == checked
 
 
 @pytest.mark.parametrize("code", ["TaskTimedOut", "TaskDoesNotExist", "InvalidToken"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +127,22 @@ class TestJson:
         shown = run("replay", EVENTS / "network_firewall/alert_event.json", "--approve").stdout
 
         assert f"approved by arn:aws:iam::{HOME}:user/replay-approver at " in shown
+
+    def test_what_waits_shows_the_plan_it_waits_with(self) -> None:
+        """The hash that a person decides by stands under the remediation."""
+        shown = run("replay", EVENTS / "network_firewall/alert_event.json").stdout
+
+        assert re.search(r"^ +plan [0-9a-f]{64}$", shown, re.MULTILINE)
+
+    def test_many_that_wait_are_decided_in_one_world(self) -> None:
+        """The person who decides has a key for each question, however many there are."""
+        many = ("network_firewall/alert_event", "config/s3_public_read_noncompliant")
+        more = ("guardduty/backdoor_c_and_c_dns",)
+        files = [EVENTS / f"{name}.json" for name in (*many, *more)]
+        result = run("replay", *files, "--together", "--approve")
+
+        assert 0 == result.exit_code, result.output
+        assert "3 remediated" in result.output
 
     def test_what_does_not_wait_is_not_decided(self) -> None:
         """Where nobody is asked, nobody answers."""
@@ -259,6 +276,8 @@ class TestCommand:
             (["replay", "/nowhere.json"], "no such file"),
             (["replay", str(EVENTS), "--account", "12"], "12-digit"),
             (["replay", str(EVENTS), "--playbooks", "/nowhere"], "does not exist"),
+            (["replay", str(EVENTS), "--approve", "--deny"], "give one of them"),
+            (["replay", str(EVENTS), "--plan", "--approve"], "give one of them"),
         ],
     )
     def test_a_wrong_command_line_is_one_clear_line(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from click.testing import CliRunner, Result
 
-from chalicelib import lifecycle
+from chalicelib import lifecycle, publishing, sweeping
 from chalicelib.store import listing
 from chalicelib.table import Item
 from firebreak.cli import firebreak
@@ -319,3 +319,14 @@ def test_what_nobody_could_be_told_is_told_later() -> None:
         assert (1, 1) == (len(kept), invoked(stage, "sweep")["told_late"])
         assert 0 == invoked(stage, "sweep")["told_late"]
         assert told(stage)[-1].startswith("Event rejected")
+
+
+def test_messages_that_there_is_no_time_for_stay_for_the_next_sweep() -> None:
+    """A sweep whose time is over sends no more of what could not be told."""
+    with world() as stage:
+        for name in "abc":
+            publishing.keep(stage.desk, name, name)
+        over = sweeping.sweep(stage.desk, "me", stage.desk.clock.seconds() - 1)
+
+        assert (0, 3) == (over["told_late"], len(listing.entries(stage.desk.tables, "untold")))
+        assert 3 == invoked(stage, "sweep")["told_late"]

@@ -24,7 +24,7 @@ EVENTS = Path(__file__).parent / "events"
 
 HEAD = Remediation(
     id="0" * 24,
-    playbook={},
+    playbook={"name": "test", "match": {}, "steps": []},
     finding_parts=1,
     finding_id="f",
     account=MEMBER,

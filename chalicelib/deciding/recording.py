@@ -21,6 +21,7 @@ from chalicelib.effect import JSON
 from chalicelib.errors import NotDecided
 from chalicelib.lifecycle import head_of, move, resend, said_of
 from chalicelib.log import note
+from chalicelib.runner.calling import sort_error
 from chalicelib.runner.work import Desk
 from chalicelib.store import Remediation, get_finding, get_remediation
 
@@ -32,8 +33,18 @@ def decide(
 ) -> dict[str, JSON]:
     """Approve or deny what waits; return what was decided, by whom, and where it stands.
 
-    context: API Gateway's of the request. Raise NotDecided where the decision is not taken.
+    context: API Gateway's of the request. Raise NotDecided where the decision is not taken,
+    Transient where that is only so now.
     """
+    try:
+        return _decided(desk, identity, context, body, request)
+    except (BotoCoreError, ClientError) as error:
+        raise sort_error(error) from error
+
+
+def _decided(
+    desk: Desk, identity: str, context: Mapping[str, Any], body: bytes, request: str
+) -> dict[str, JSON]:
     who = person(desk, context)
     asked = asking.read(body)
     head = get_remediation(desk.tables, identity) if IDENTITY.fullmatch(identity) else None

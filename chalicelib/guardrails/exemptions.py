@@ -56,7 +56,11 @@ def untouchable(settings: Settings) -> tuple[str, ...]:
 
 
 def names_of(finding: Finding, resource: Resource) -> tuple[str, ...]:
-    """Return what a resource is exempt under: its ARNs, and a role's plain name."""
+    """Return what a resource is exempt under: its ARNs, and a role's plain name.
+
+    A user's name counts only where IAM gave it: who asks for a federated session chooses its name,
+    and a caller of another account is not this account's user of that name.
+    """
     start, account = f"arn:{finding.partition}", finding.account
     names = [resource.arn] if resource.arn else []
     if resource.kind in EC2:
@@ -64,9 +68,16 @@ def names_of(finding: Finding, resource: Resource) -> tuple[str, ...]:
         names.append(f"{start}:ec2:{finding.region}:{account}:{kind}/{resource.id}")
     if resource.kind == "bucket":
         names.append(f"{start}:s3:::{resource.id}")
-    user, role = (resource.attributes.get(each) for each in ("user_name", "role_name"))
-    if user:
-        names.append(f"{start}:iam::{account}:user/{user}")
-    if role:
+    if _is_user(finding, resource):
+        names.append(f"{start}:iam::{account}:user/{resource.attributes['user_name']}")
+    if role := resource.attributes.get("role_name"):
         names += [f"{start}:iam::{account}:role/{role}", str(role)]
     return tuple(dict.fromkeys(names))
+
+
+def _is_user(finding: Finding, resource: Resource) -> bool:
+    """Say whether a resource is an IAM user of the finding's account, or a key of one."""
+    given = resource.attributes
+    ours = given.get("issuer_account") in (None, finding.account)
+    known = resource.kind != "principal" and given.get("user_type") in (None, "IAMUser")
+    return bool(given.get("user_name")) and ours and known

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from chalicelib import durations, telling
 from chalicelib.audit import Entry
 from chalicelib.effect import JSON
-from chalicelib.errors import Busy, Failed
+from chalicelib.errors import Busy, Corrupt, Failed
 from chalicelib.finding import Finding
 from chalicelib.guardrails.configuration import Configuration
 from chalicelib.guardrails.modes import Permit
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from chalicelib.runner.work import Desk
 
 PARTITION, ALARMS = "LIMIT", "ALARM"
+TRIP = {"at", "id", "playbook", "target"}  # what is kept of a trip
 LARGEST = 1_000  # what a window may hold, which its item has to hold
 RACES = 10
 TOLD, FOREVER = "told", 10**11
@@ -124,11 +125,14 @@ def counted(
 
     remediation: its id, playbook and target. A window that is tripped is not written: admissions do
     not contend for it any more. The others' writes hold on the versions that were read, so that of
-    two admissions at once both are counted.
+    two admissions at once both are counted. Where one cannot be read, a person is asked.
     """
     if permit.mode != "enforce" or not found:
         return Counted(permit)
-    states = _states(desk.tables, found)
+    try:
+        states = _states(desk.tables, found)
+    except Corrupt as wrong:
+        return Counted(permit.lowered("approve", f"a limit cannot be read: {wrong}"))
     if tripped := tuple(state for state in states if state.tripped):
         return Counted(permit.lowered("approve", _why(tripped)), (), tripped)
     now = round(desk.clock.seconds(), 3)
@@ -155,7 +159,13 @@ def _states(tables: Tables, found: Sequence[Window]) -> list[State]:
 
 
 def _state(item: Item) -> State:
-    return replace(load(State, item), version=item.version)
+    """Return what an item says of its window. Raise Corrupt where that cannot be right."""
+    state = replace(load(State, item), version=item.version)
+    held = {name for name, value in state.tripped.items() if isinstance(value, str)}
+    numbers = all(type(at) in (int, float) for at in state.times.values())
+    if not numbers or (state.tripped and not held >= TRIP) or state.name != item.sk:
+        raise Corrupt(f"item {item.pk} / {item.sk}: what it counted cannot be right")
+    return state
 
 
 def _is_full(window: Window, state: State, key: str, now: float) -> bool:
@@ -207,9 +217,21 @@ def _sound(desk: Desk, state: State, key: str, owner: str) -> None:
 # --- at the desk ----------------------------------------------------------------------------------
 
 
+def read(tables: Tables) -> tuple[list[State], list[Corrupt]]:
+    """Return every window that has counted anything, by name, and what cannot be read of them."""
+    found: list[State] = []
+    wrong: list[Corrupt] = []
+    for item in tables.entries(PARTITION):
+        try:
+            found.append(_state(item))
+        except Corrupt as damaged:
+            wrong.append(damaged)
+    return found, wrong
+
+
 def states(tables: Tables) -> list[State]:
-    """Return every window that has counted anything, by name."""
-    return [_state(item) for item in tables.query(PARTITION)]
+    """Return every window that has counted anything and can be read, by name."""
+    return read(tables)[0]
 
 
 def tripped_by(tables: Tables, remediation: str) -> list[State]:
@@ -220,17 +242,17 @@ def tripped_by(tables: Tables, remediation: str) -> list[State]:
 def rearm(desk: Desk, name: str, by: Mapping[str, JSON], reason: str = "") -> State:
     """Let remediations go by themselves again, on record; the window begins empty.
 
-    Return what was tripped. Raise Failed where nothing of that name is.
+    Return what was tripped; a window that cannot be read is made anew. Raise Failed where nothing
+    of that name is.
     """
     for _ in range(RACES):
-        (item,) = desk.tables.get((PARTITION, name))
-        state = _state(item) if item else None
-        if state is None or not state.tripped:
+        state, same = _stored(desk.tables, name)
+        if not state.tripped:
             raise Failed(f"limit {name!r:.100} is not tripped: there is nothing to re-arm")
         after = replace(state, times={}, tripped={}, version=state.version + 1)
         put = Put(
             Item(PARTITION, name, asdict(after), version=after.version),
-            SAME_VERSION,
+            same,
             {"version": state.version},
         )
         what: dict[str, JSON] = {"limit": name, "reason": reason, "tripped": dict(state.tripped)}
@@ -241,3 +263,12 @@ def rearm(desk: Desk, name: str, by: Mapping[str, JSON], reason: str = "") -> St
             continue
         return state
     raise Busy(f"limit {name} is being changed by others")
+
+
+def _stored(tables: Tables, name: str) -> tuple[State, str]:
+    """Return a window, and the condition to write it under: none where it cannot be read."""
+    try:
+        (item,) = tables.get((PARTITION, name))
+        return (_state(item) if item else State(name, 0, 0)), SAME_VERSION
+    except Corrupt as wrong:
+        return State(name, 0, 0, tripped={"at": "?", "reason": str(wrong)}), ""

@@ -14,11 +14,9 @@ from dataclasses import asdict
 from functools import lru_cache
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from chalicelib import guardrails, sources
 from chalicelib.effect import JSON, strip_placeholders
-from chalicelib.errors import FirebreakError, Rejected
+from chalicelib.errors import Rejected
 from chalicelib.finding import Finding, document, from_document
 from chalicelib.intake.admission import admit, gate_of, target_of
 from chalicelib.intake.belief import DEEPEST, believe, too_deep
@@ -34,6 +32,7 @@ from chalicelib.intake.decisions import (
 from chalicelib.intake.keeping import lacks_target, note, reject, seen
 from chalicelib.pattern import PatternSet
 from chalicelib.playbook import Playbook
+from chalicelib.reconciling import PROBLEMS
 from chalicelib.runner.work import Desk
 from chalicelib.sources import Reading
 
@@ -69,7 +68,7 @@ def handle(desk: Desk, playbooks: Mapping[str, Playbook], event: Any, request: s
     for playbook, finding in matches:
         try:
             decisions.append(_decide(desk, playbook, finding, request))
-        except (BotoCoreError, ClientError, FirebreakError) as failure:
+        except PROBLEMS as failure:
             failures.append(failure)  # the other playbooks must not wait for this one
     if failures:
         raise failures[0]

@@ -23,7 +23,6 @@ from chalicelib.table import ABSENT, ConditionFailed, Put
 RACES = 60  # tries; all who are admitted write the limit they share, one after the other
 LONGEST = 1.0  # seconds between two tries at a gate
 TARGET = 500  # characters of a target that are kept
-STARTER: Mapping[str, JSON] = {"function": "on_event"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +69,13 @@ def admit(desk: Desk, playbook: Playbook, finding: Finding, target: str, request
             if gate.turns_away(desk.clock.seconds(), finding.severity):
                 return _repeat(desk, playbook, finding, gate, request)
             judged = judged or guardrails.judged(desk, playbook, finding)
-            _finish(desk, gate)
+            _finish(desk, gate, request)
             head = _through(desk, entrant, gate, judged)
         except ConditionFailed:
             most = min(LONGEST, 0.01 * 2**race)
             desk.clock.sleep(random.uniform(0, most))  # noqa: S311  # jitter
             continue
-        return _started(desk, head, finding)
+        return _started(desk, head, finding, request)
     raise Busy(f"the gate of {playbook.name} on {target} is contended")
 
 
@@ -92,12 +91,12 @@ def _key(playbook: Playbook, finding: Finding, target: str) -> str:
     return gates.gate_key(playbook.name, finding.account, finding.region, target, indicators)
 
 
-def _finish(desk: Desk, gate: Gate) -> None:
+def _finish(desk: Desk, gate: Gate, request: str) -> None:
     """Start what went through last and was not started, before a worse finding takes its place."""
     if gate.state == gates.OPEN:
         head = lifecycle.head_of(desk, gate.remediation)
         if not head.started and head.phase != "closed":
-            lifecycle.start(desk, head, STARTER)
+            lifecycle.start(desk, head, who(request))
 
 
 def _through(desk: Desk, entrant: Entrant, gate: Gate, judged: Judged) -> Remediation:
@@ -185,13 +184,13 @@ def _repeat(desk: Desk, playbook: Playbook, finding: Finding, gate: Gate, reques
     desk.tables.commit(Entry(head.id, "repeat", who(request), what), lambda _seq: operations)
     if not head.started and head.phase != "closed":
         guardrails.sound(desk, guardrails.tripped_by(desk.tables, head.id), request)
-        return _started(desk, head, finding)
+        return _started(desk, head, finding, request)
     state = "under way" if gate.state == gates.OPEN else f"already {head.status}"
     reason = f"remediation {head.id} is {state}"
     return Decision(DUPLICATE, reason, finding.id, playbook.name, head.id, head.id)
 
 
-def _started(desk: Desk, head: Remediation, finding: Finding) -> Decision:
-    lifecycle.start(desk, head, STARTER)
+def _started(desk: Desk, head: Remediation, finding: Finding, request: str) -> Decision:
+    lifecycle.start(desk, head, who(request))
     name = str(head.playbook["name"])
     return Decision(STARTED, head.why, finding.id, name, head.id, head.id)

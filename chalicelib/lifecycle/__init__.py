@@ -37,6 +37,7 @@ from chalicelib.lifecycle.turning_back import (
     execution_status,
     start_execution,
     start_undo,
+    take_up,
 )
 
 __all__ = [
@@ -66,5 +67,6 @@ __all__ = [
     "start",
     "start_execution",
     "start_undo",
+    "take_up",
     "undo",
 ]

@@ -49,6 +49,8 @@ def _closed(work: Work, status: str, reason: str) -> Remediation:
             return None
         if now.phase != head.phase:
             raise Busy(f"remediation {now.id} moved on to its {now.phase} phase")
+        if now.phase == "apply" and now.undo.get("asked"):
+            raise Busy(f"remediation {now.id} is to be taken back first")
         why = shortened(reason, LONGEST)
         shut = replace(now, phase="closed", status=status, reason=why, token="")
         stands = later.standing(shut, made)

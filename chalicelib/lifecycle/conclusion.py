@@ -83,12 +83,16 @@ def _rolled_back(work: Work, problems: Sequence[str]) -> tuple[str, str]:
         and each.final is None
         and each.state not in DONE_WITH
         and each.key not in undo.get("keep", ())
-        and undo.get("step") in (None, each.step)
     )
-    left = list(problems)
+    left, others = list(problems), []
     for last in (group[-1] for group in standing):
         row: Mapping[str, str] = rows.get((last.step, last.index, last.key), {})
-        left.append(f"{last.key}: {row.get('result', 'not reached')}")
+        if undo.get("step") in (None, last.step):
+            left.append(f"{last.key}: {row.get('result', 'not reached')}")
+        else:
+            others.append(last.step)
+    if others:
+        left.append(f"not asked for, in place: {', '.join(dict.fromkeys(others))}")
     return (PARTLY_ROLLED_BACK, "; ".join(left)) if left else (ROLLED_BACK, "taken back")
 
 

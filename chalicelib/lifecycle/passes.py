@@ -79,9 +79,9 @@ def ask(desk: Desk, identity: str, token: str, owner: str) -> None:
 def park(desk: Desk, identity: str, step: str, index: int, token: str, owner: str) -> None:
     """Keep the task token of a step that waits beside itself, for whoever wakes it.
 
-    step: "" for the undo pass. Where the kill switch is off again the token is answered at once, so
-    that none is kept which nobody looks for. Raise StepFailed where a person takes the remediation
-    back meanwhile.
+    step: "" for the undo pass. The kill switch is read again once the token is listed: whoever
+    turns it off reads the list afterwards, so that one of the two sees the other. Raise StepFailed
+    where a person takes the remediation back meanwhile.
     """
     for _ in range(RACES):
         head, switch = _here(desk, identity)
@@ -92,9 +92,11 @@ def park(desk: Desk, identity: str, step: str, index: int, token: str, owner: st
             return
         same = Check(partition(identity), "META", SAME_VERSION, {"version": head.version})
         entry = Entry(identity, "parked", who(head, owner), {"step": step, "index": index})
-        if halting.keep(desk, switch, entry, token, same):
+        if halting.keep(desk, entry, token, same):
+            if not halting.is_halted(desk):
+                halting.wake_one(desk, identity, who(head, owner))
             return
-    raise Busy(f"remediation {identity} or the kill switch is being changed by others")
+    raise Busy(f"remediation {identity} is being changed by others")
 
 
 def _here(desk: Desk, identity: str) -> tuple[Remediation, Switch]:

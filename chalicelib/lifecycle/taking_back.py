@@ -122,9 +122,9 @@ def _taken_back(
 ) -> TakenBack:
     last = group[-1]
     left_alone = untouched(last, wanted, standing)
-    if left_alone:
-        return left_alone
     try:
+        if left_alone:
+            return undoing.keep(work, group) if left_alone.result == KEPT else left_alone
         return undoing.take_back(work, group, force=last.key in wanted.get("force", ()))
     except Outcome as failed:
         return TakenBack(last.step, last.index, last.key, FAILED, reason=str(failed))

@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 from chalicelib import gates, halting
 from chalicelib.effect import JSON, canonical_text
 from chalicelib.errors import Failed
+from chalicelib.gone import is_code
 from chalicelib.lifecycle.heads import head_of, move
 from chalicelib.runner.work import Desk
 from chalicelib.store import Remediation, effects, listing
@@ -75,14 +76,41 @@ def _who(told: Mapping[str, JSON]) -> dict[str, JSON]:
 def start_execution(desk: Desk, head: Remediation) -> str:
     """Start the execution of a remediation's undo pass, which is one however often it is started.
 
-    Return its ARN.
+    Return its ARN. Raise Failed where its playbook's machine is gone.
     """
-    started = desk.access.home("stepfunctions").start_execution(
-        stateMachineArn=desk.settings.state_machine_arn(str(head.playbook["name"])),
-        name=_execution(head),
-        input=canonical_text({"remediation": head.id, "pass": "undo"}),
-    )
+    name = str(head.playbook["name"])
+    try:
+        started = desk.access.home("stepfunctions").start_execution(
+            stateMachineArn=desk.settings.state_machine_arn(name),
+            name=_execution(head),
+            input=canonical_text({"remediation": head.id, "pass": "undo"}),
+        )
+    except ClientError as error:
+        if not is_code(error, "StateMachineDoesNotExist"):
+            raise
+        gone = f"the state machine of playbook {name} is gone: deploy the playbook again"
+        raise Failed(f"remediation {head.id} cannot be taken back: {gone}") from error
     return str(started["executionArn"])
+
+
+def take_up(desk: Desk, identity: str, by: Mapping[str, JSON]) -> bool:
+    """Begin what a person asked for while the steps waited, whose execution has ended.
+
+    Return whether there was anything to begin.
+    """
+    head = head_of(desk, identity)
+    if head.phase != "apply" or not head.undo.get("asked"):
+        return False
+    told = {name: value for name, value in head.undo.items() if name != "asked"}
+    undo = {**told, "execution": f"{head.id}-undo-{head.undo.get('number', 1)}"}
+
+    def begun(now: Remediation) -> Remediation:
+        if now.phase != "apply":
+            raise Failed(_under_way(now))
+        return replace(now, phase="undo", undo=undo)
+
+    start_execution(desk, move(desk, identity, "undo_begun", begun, by))
+    return True
 
 
 # --- what is being taken back ---------------------------------------------------------------------

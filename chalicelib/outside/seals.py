@@ -17,7 +17,7 @@ from chalicelib.audit import GENESIS
 from chalicelib.effect import canonical_text
 from chalicelib.errors import Corrupt
 from chalicelib.outside import merkle
-from chalicelib.outside.vault import SEALS
+from chalicelib.outside.vault import SEALS, is_time
 
 ALGORITHM = "ECDSA_SHA_256"
 NAME = re.compile(rf"{SEALS}([0-9]{{10}})(-[0-9]{{1,2}})?\.json")
@@ -99,6 +99,8 @@ def read(text: str | bytes) -> Seal:
         heads = {chain: (seq, each) for chain, (seq, each) in said["heads"].items()}
         if {name: type(value) for name, value in said.items()} != TYPES or not _right(heads):
             raise Corrupt("its members are not those of a seal")
+        if not is_time(said["at"]):
+            raise Corrupt("its time is none")
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as wrong:
         raise Corrupt(f"{type(wrong).__name__}: {wrong}") from wrong
     return Seal(**{**said, "heads": heads})

@@ -18,6 +18,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -28,6 +29,7 @@ from chalicelib.runner.work import Desk
 
 RECORDS, ARRIVALS, ALARMS, SEALS = "records/", "arrivals/", "alarms/", "seals/"
 PLAIN = re.compile("[A-Za-z0-9_-]{1,128}")
+TIME = re.compile(r"2[0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z")
 PLACE = re.compile(r"(~?[A-Za-z0-9_-]+)/([0-9]{10})-([0-9a-f]{64})(\.json)?")
 
 
@@ -73,6 +75,21 @@ def place_of(name: str) -> Place | None:
     """Return the record that the last two parts of a key name, or None."""
     found = PLACE.fullmatch("/".join(name.split("/")[-2:]))
     return Place(found[1], int(found[2]), found[3]) if found else None
+
+
+def is_time(text: str) -> bool:
+    """Say whether a text is a moment as Firebreak writes it."""
+    try:
+        return bool(TIME.fullmatch(text) and datetime.fromisoformat(text))
+    except ValueError:
+        return False
+
+
+def arrival_of(key: str) -> tuple[str, Place] | None:
+    """Return when what was announced by a key, or None where it is no such key."""
+    at, _, name = key.removeprefix(ARRIVALS).partition("/")
+    place = place_of(name) if is_time(at) and name.count("/") == 1 else None
+    return (at, place) if place and key.startswith(ARRIVALS) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,8 @@ def _closed(run: Run, head: Remediation, status: str) -> str:
     name = str(head.undo.get("execution", head.id))
     if not lifecycle.concerns(run.desk, head.id, name):
         return ""
+    if lifecycle.take_up(run.desk, head.id, run.by):
+        return "its roll-back started"
     closed = lifecycle.close(run.desk, head.id, run.owner, int(run.now) + AT_WORK)
     return f"closed as {closed}: its execution {status.lower() or 'is gone'}"
 

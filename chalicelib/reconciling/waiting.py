@@ -22,13 +22,15 @@ def find(run: Run) -> None:
             run.found.append(f"{head.id}: its decision was sent again")
         elif head.phase == "wait" and head.token and 0 < head.waits_until < run.now - AFTER:
             _ended(run, head)
+        elif head.undo.get("asked") and halting.wake_one(run.desk, head.id, run.by):
+            run.found.append(f"{head.id}: woken, to be taken back as a person asked")
 
     run.each(run.open(), "answer", answered)
     run.each(["parked"], "wake", lambda _what: _woken(run))
 
 
 def _woken(run: Run) -> None:
-    count = halting.wake(run.desk, run.by)
+    count = halting.wake(run.desk, run.by, lambda: run.over)
     run.found.extend([f"{count} waiting steps woken"] if count else [])
 
 

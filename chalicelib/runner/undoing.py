@@ -52,6 +52,30 @@ def take_back(work: Work, group: Sequence[Effect], *, force: bool = False) -> Ta
     raise Busy(f"{last.key} is held and let go by others all the time")
 
 
+def keep(work: Work, group: Sequence[Effect]) -> TakenBack:
+    """Leave an element as it is, as a person decided; what somebody changed since is let go of.
+
+    Else the next who holds it would put back what we wanted. Raise as `take_back` does.
+    """
+    last = group[-1]
+    kept = TakenBack(last.step, last.index, last.key, KEPT, reason="as decided")
+    if _listed(work, last, force=True):
+        return kept
+    for _ in range(RACES):
+        stored = work.hold(last.key)
+        try:
+            case = _case(work, group, stored, _live(work, group))
+        except NotApplicable:
+            return kept
+        except (ClientError, BotoCoreError) as error:
+            raise sort_error(error) from error
+        if judge(case, work.desk.clock.seconds(), force=False).lets_go:
+            return kept
+        if let_go(case, case.result(KEPT, "as decided, and let go of")):
+            return case.result(KEPT, "as decided, and let go of")
+    raise Busy(f"{last.key} is held and let go by others all the time")
+
+
 def _listed(work: Work, effect: Effect, *, force: bool) -> TakenBack | None:
     """Return the result of what is never taken back, or not yet; None for all else."""
     made = TakenBack(effect.step, effect.index, effect.key, KEPT, effect.before, effect.after)

@@ -61,7 +61,10 @@ def get_finding(tables: Tables, remediation: Remediation) -> Mapping[str, Any]:
     missing = [key[1] for key, item in zip(keys, items, strict=True) if item is None]
     if missing:
         raise Corrupt(f"remediation {remediation.id}: {', '.join(missing)} is missing")
-    stored = unpack([str(item.data.get("part")) for item in items if item])
+    try:
+        stored = unpack([str(item.data.get("part")) for item in items if item])
+    except Corrupt as wrong:
+        raise Corrupt(f"remediation {remediation.id}: {wrong}") from wrong
     if not isinstance(stored, dict):
         raise Corrupt(f"remediation {remediation.id}: the stored finding is no object")
     return stored

@@ -97,7 +97,18 @@ def _fits(value: Any, annotation: str) -> bool:
 def get_remediation(tables: Tables, identity: str) -> Remediation | None:
     """Return a remediation's head, or None where there is none of that id."""
     (item,) = tables.get((partition(identity), "META"))
-    return load(Remediation, item) if item else None
+    return _sound(item) if item else None
+
+
+def _sound(item: Item) -> Remediation:
+    """Return the head that an item holds. Raise Corrupt where a part of a part cannot be right."""
+    head = load(Remediation, item)
+    wrong = [name for name in ("name", "steps", "match") if name not in head.playbook]
+    wrong += [f"due.{what}" for what, at in head.due.items() if type(at) is not int]
+    wrong += ["undo.number"] if type(head.undo.get("number", 0)) is not int else []
+    if wrong:
+        raise Corrupt(f"item {item.pk} / {item.sk}: {', '.join(wrong)} cannot be right")
+    return head
 
 
 def effects(tables: Tables, remediation: str, step: str = "") -> list[Effect]:

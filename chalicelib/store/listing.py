@@ -30,5 +30,8 @@ def drop(name: str, key: str) -> Delete:
 
 
 def entries(tables: Tables, name: str, upto: str = "") -> list[Item]:
-    """Return a list's entries by key, or those whose key is not above `upto`."""
-    return tables.query(f"LIST#{name}", upto=upto)
+    """Return a list's entries by key, or those whose key is not above `upto`.
+
+    One that cannot be read has its key and no data.
+    """
+    return tables.entries(f"LIST#{name}", upto=upto)

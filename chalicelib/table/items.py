@@ -144,6 +144,17 @@ def decode(raw: Mapping[str, Any]) -> Item:
     return Item(texts[0], texts[1], data, numbers[0], texts[2], texts[3], numbers[1])
 
 
+def decode_entry(raw: Mapping[str, Any]) -> Item:
+    """Return the item of an entry of a list, without data where that cannot be read.
+
+    Its key says what it is about; one that is damaged must not hide the others.
+    """
+    try:
+        return decode(raw)
+    except Corrupt:
+        return Item(str(raw["pk"]["S"]), str(raw["sk"]["S"]), {})
+
+
 def _key(raw: Mapping[str, Any]) -> str:
     return f"{raw.get('pk')} / {raw.get('sk')}"
 

@@ -15,6 +15,7 @@ from chalicelib.table.items import (
     Item,
     Operation,
     decode,
+    decode_entry,
     decode_record,
     encode,
     encode_record,
@@ -77,11 +78,18 @@ class Tables:
             self._back_off(attempt)
         raise Busy(f"{self._remediations} does not give all the items asked for")
 
-    def query(self, pk: str, prefix: str = "", upto: str = "") -> list[Item]:
-        """Return the items of a partition in order.
+    def query(self, pk: str, prefix: str = "") -> list[Item]:
+        """Return the items of a partition in order, those whose sort key begins with a prefix."""
+        return [decode(raw) for raw in self._queried(pk, prefix)]
+
+    def entries(self, pk: str, prefix: str = "", upto: str = "") -> list[Item]:
+        """Return the entries of a list in order; what cannot be read is one without data.
 
         prefix: only those whose sort key begins with it. upto: only those whose is not above it.
         """
+        return [decode_entry(raw) for raw in self._queried(pk, prefix, upto)]
+
+    def _queried(self, pk: str, prefix: str = "", upto: str = "") -> list[Mapping[str, Any]]:
         key, values = "pk = :pk", {":pk": {"S": pk}}
         if prefix:
             key, values = f"{key} AND begins_with(sk, :sk)", {**values, ":sk": {"S": prefix}}
@@ -93,7 +101,7 @@ class Tables:
             ExpressionAttributeValues=values,
             ConsistentRead=True,
         )
-        return [decode(raw) for page in pages for raw in page["Items"]]
+        return [raw for page in pages for raw in page["Items"]]
 
     def remediation_ids(self) -> list[str]:
         """Return the ids of all remediations, in no order; reads the whole table."""

@@ -16,6 +16,7 @@ from firebreak import render
 from firebreak.connection import connect, stage_option
 from firebreak.proof import exported, sealed, verifying
 
+WHOLE = 1_100  # characters of a place: a key has up to 1,024 bytes
 HIDDEN = ("step", "index", "action", "effect", "key", "fixture", "do", "before", "want")
 
 
@@ -86,6 +87,12 @@ def said(record: Record) -> str:
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="The key that seals have to be signed by, PEM or DER; the stage's if not given.",
 )
+@click.option(
+    "--known",
+    "known_file",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="What was said before, line by line, and looked into: it is not said again.",
+)
 @stage_option
 def verify(
     chains: tuple[str, ...],
@@ -93,6 +100,7 @@ def verify(
     table_only: bool,
     whole: bool,
     key_files: tuple[Path, ...],
+    known_file: Path | None,
     stage: str,
 ) -> None:
     """Verify chains, or the whole trail: the table, what was kept of it, and the seals."""
@@ -108,10 +116,15 @@ def verify(
             told = verifying.table(desk, chains)
             why = "as asked" if table_only else f"there is no bucket {safe.bucket}"
             click.echo(f"{why}: only the chains of the table are verified")
-    for finding in told.findings:
-        click.echo(f"{render.shown(finding.where)}: {render.shown(finding.what)}", err=True)
-    click.echo(told.summary)
-    if told.findings:
+    known = exported.lines(known_file) if known_file else []
+    said = [
+        f"{render.shown(each.where, WHOLE)}: {render.shown(each.what)}" for each in told.findings
+    ]
+    news = [text for text in said if text not in known]
+    for text in news:
+        click.echo(text, err=True)
+    click.echo(told.summary + (f", {len(said) - len(news)} known" if known_file else ""))
+    if news:
         sys.exit(1)
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
-from chalicelib.guardrails.limits import State, states
-from firebreak import render
+from chalicelib.guardrails.limits import State, read
+from firebreak import damaged, render
 from firebreak.connection import connect, stage_option
 
 
@@ -25,12 +25,13 @@ def command(as_json: bool, stage: str) -> None:
     """
     desk = connect(stage)
     now = desk.clock.seconds()
-    found = states(desk.tables)
+    found, wrong = read(desk.tables)
     if as_json:
         click.echo(json.dumps([_row(state, now) for state in found], indent=2))
-        return
-    for line in _lines(found, now):
-        click.echo(line)
+    else:
+        for line in _lines(found, now):
+            click.echo(line)
+    damaged.say(wrong)
 
 
 def _row(state: State, now: float) -> dict[str, Any]:

@@ -41,8 +41,8 @@ PARALLEL_FROM = 4  # events; fewer are done before a second process has started
 @click.option("--account", default="", help="Replay as if the events came from this account.")
 @click.option("--rollback", is_flag=True, help="Two days later, take every change back.")
 @click.option("--empty", is_flag=True, help="As if all that the events speak of were gone.")
-@click.option("--approve", "decision", flag_value="approved", help="Approve every plan that waits.")
-@click.option("--deny", "decision", flag_value="denied", help="Deny every plan that waits.")
+@click.option("--approve", is_flag=True, help="Approve every plan that waits.")
+@click.option("--deny", is_flag=True, help="Deny every plan that waits.")
 @click.option("--verbose", is_flag=True, help="Show the parameters of each call.")
 def command(
     paths: tuple[Path, ...],
@@ -53,7 +53,8 @@ def command(
     account: str,
     rollback: bool,
     empty: bool,
-    decision: str | None,
+    approve: bool,
+    deny: bool,
     verbose: bool,
 ) -> None:
     """Replay events: a file of one event, a file of JSON lines, or a folder of either.
@@ -65,7 +66,10 @@ def command(
     gc.set_threshold(*GARBAGE)
     if account and not re.fullmatch(r"\d{12}", account):
         raise InvalidSettings(f"--account: {account!r} is not a 12-digit account id")
-    options = Options(plan, together, account, rollback, empty, decision or "")
+    if plan + approve + deny > 1:
+        raise InvalidSettings("--plan, --approve and --deny: give one of them")
+    decision = "approved" if approve else "denied" if deny else ""
+    options = Options(plan, together, account, rollback, empty, decision)
     found = events(paths)
     known = load_playbooks(playbooks)
     replayed = list(

@@ -12,7 +12,10 @@ import click
 
 from chalicelib import lifecycle
 from chalicelib.errors import Failed, InvalidSettings
+from chalicelib.lifecycle import later
+from chalicelib.lifecycle.turning_back import NOT_CLOSED
 from chalicelib.runner import undoing
+from chalicelib.runner.releasing import TakenBack
 from chalicelib.runner.work import Desk
 from chalicelib.store import Effect, Remediation, effects
 from firebreak import changes, render
@@ -51,7 +54,7 @@ def command(
     told = _told(effects(desk.tables, head.id), step, keep, force)
     again = _again(head.id, step, stage)
     if plan:
-        _show([asdict(row) for row in lifecycle.foresee(desk, head, told)], again)
+        _show([asdict(row) for row in _foreseen(desk, head, told)], again)
         return
     if head.phase == "closed" and _all_done(desk, head, step):
         return
@@ -60,7 +63,15 @@ def command(
     if not wait:
         click.echo(f"started {arn}")
         return
-    _over(_waited(desk, head.id, told), again)
+    _over(desk, _waited(desk, head.id), step, again)
+
+
+def _foreseen(desk: Desk, head: Remediation, told: Mapping[str, Any]) -> list[TakenBack]:
+    """Return what would become of each change. Raise Failed where none was made, nor can be now."""
+    rows = lifecycle.foresee(desk, head, told)
+    if not rows and head.phase in NOT_CLOSED:
+        raise Failed(f"remediation {head.id} {NOT_CLOSED[head.phase]}")
+    return rows
 
 
 def _told(
@@ -108,24 +119,28 @@ def _all_done(desk: Desk, head: Remediation, step: str | None) -> bool:
     return True
 
 
-def _waited(desk: Desk, identity: str, told: Mapping[str, Any]) -> Remediation:
+def _waited(desk: Desk, identity: str) -> Remediation:
     """Return the head once the roll-back is over. Raise Failed where that cannot be waited for."""
     until = desk.clock.seconds() + LONGEST
     while desk.clock.seconds() < until:
         head = lifecycle.head_of(desk, identity)
-        if head.phase == "closed" and not head.undo.get("asked"):
+        if head.phase == "closed":
             return head
-        if head.phase == "closed":  # it ended before it could be stopped
-            lifecycle.start_undo(desk, identity, told)
-        elif head.phase not in ("apply", "undo"):
+        if head.phase not in ("apply", "undo"):
             raise Failed(f"remediation {identity} planned its rest again: deny it, then roll back")
         desk.clock.sleep(PAUSE)
     raise Failed(f"remediation {identity} is still being taken back: firebreak status shows it")
 
 
-def _over(head: Remediation, again: str) -> None:
+def _over(desk: Desk, head: Remediation, step: str | None, again: str) -> None:
     _show(head.undo.get("results", []), again)
     reason = f": {render.shown(head.reason, 400)}" if head.reason else ""
     click.echo(f"remediation {head.id}: {head.status}{reason}")
-    if head.status != lifecycle.ROLLED_BACK:
+    if head.status != lifecycle.ROLLED_BACK and not (step and _done(desk, head, step)):
         sys.exit(1)
+
+
+def _done(desk: Desk, head: Remediation, step: str) -> bool:
+    """Say whether nothing of a step is left, but what cannot be taken back or is kept."""
+    left = later.standing(head, effects(desk.tables, head.id))
+    return not any(each.step == step for each in left)

@@ -8,8 +8,9 @@ import click
 
 from chalicelib import halting
 from chalicelib.runner.work import Desk
-from chalicelib.store import Remediation, listing, load, partition
-from firebreak import render
+from chalicelib.store import listing
+from chalicelib.table import Item
+from firebreak import damaged, render
 from firebreak.connection import connect, stage_option
 
 
@@ -22,27 +23,29 @@ def command(stage: str) -> None:
 
 
 def _lines(desk: Desk) -> Iterator[str]:
-    switch = halting.state(desk.tables)
+    switch, _ = halting.stored(desk.tables)
     told = f"halted {switch.said}" if switch.halted else "not halted"
     yield f"stage {desk.settings.stage}: {render.shown(told, 1_200)}"
     parked = listing.entries(desk.tables, listing.PARKED)
-    heads = _open(desk)
+    heads, wrong = damaged.heads(
+        desk.tables, (item.sk for item in listing.entries(desk.tables, listing.OPEN))
+    )
     counts = {
         "open": len(heads),
         "waiting for approval": sum(head.phase == "wait" for head in heads),
-        "waiting because of the halt": len({item.data["remediation"] for item in parked}),
+        "waiting because of the halt": len({item.sk.partition("#")[0] for item in parked}),
         "closed with changes in place": len(listing.entries(desk.tables, listing.STANDING)),
     }
     yield f"remediations: {', '.join(f'{count} {what}' for what, count in counts.items())}"
     for item in parked:
-        data = item.data
-        step = f"step {data['step']}" if data["step"] else "the roll-back"
-        which = f"{step}[{data['index']}]" if data["index"] else step
-        yield f"  {render.shown(str(data['remediation']))}  {which} waits since {data['at']}"
+        yield f"  {_parked(item)}"
+    damaged.say(wrong)
 
 
-def _open(desk: Desk) -> list[Remediation]:
-    """Return the heads of the remediations that are not closed."""
-    keys = [(partition(item.sk), "META") for item in listing.entries(desk.tables, listing.OPEN)]
-    found = desk.tables.get(*keys) if keys else []
-    return [load(Remediation, item) for item in found if item]
+def _parked(item: Item) -> str:
+    """Say which step waits, by its entry's key, and since when, as far as that can be read."""
+    remediation, name, number = (*item.sk.split("#"), "", "")[:3]
+    step = f"step {name}" if name else "the roll-back"
+    index = f"[{int(number)}]" if number.strip("0").isdecimal() else ""
+    since = render.shown(str(item.data.get("at", "?")))
+    return f"{render.shown(remediation)}  {render.shown(step)}{index} waits since {since}"

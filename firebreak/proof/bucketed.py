@@ -12,12 +12,12 @@ from botocore.exceptions import ClientError
 from chalicelib.outside import records, seals
 from chalicelib.outside.vault import (
     ALARMS,
-    ARRIVALS,
     RECORDS,
     SEALS,
     Kept,
     Place,
     Vault,
+    arrival_of,
     chain_name,
     place_of,
 )
@@ -76,8 +76,8 @@ def _take(safe: Vault, found: Bucket, kept: Kept, whole: bool) -> None:  # noqa:
         else:
             copies = found.kept.setdefault(place.chain, {}).setdefault(place.seq, {})
             copies[place.hash] = kept.at
-    elif place and key.startswith(ARRIVALS) and key.count("/") == 3:
-        found.arrivals.append((place, kept))
+    elif arrival := arrival_of(key):
+        found.arrivals.append((arrival[1], kept))
     elif seals.number_of(key) is None:
         found.wrong(key, "nothing of that name belongs here")
 

@@ -33,7 +33,7 @@ def read(file: Path) -> tuple[list[Chain], list[Found]]:
     """Return the chains of a file and what it has as seals. Raise InvalidSettings."""
     records: list[Record] = []
     seals: list[Found] = []
-    for number, text in enumerate(_lines(file), 1):
+    for number, text in enumerate(lines(file), 1):
         parsed = _parsed(file, number, text) if text.strip() else None
         if isinstance(parsed, Record):
             records.append(parsed)
@@ -48,7 +48,8 @@ def _chains(records: list[Record]) -> Iterator[Chain]:
         yield chain_of(name, each)
 
 
-def _lines(file: Path) -> list[str]:
+def lines(file: Path) -> list[str]:
+    """Return the lines of a text file. Raise InvalidSettings where it is none."""
     try:
         return file.read_text("utf-8").split("\n")
     except UnicodeDecodeError as wrong:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chalicelib.errors import InvalidSettings
-from chalicelib.outside.seals import Seal
 from chalicelib.outside.sealing import earlier
+from chalicelib.outside.seals import Seal
 from chalicelib.outside.vault import chain_name, vault
 from chalicelib.runner.work import Desk
 from firebreak.proof import bucketed, comparing, exported, sealed, tabled
@@ -26,7 +26,15 @@ class Told:
 
 def table(desk: Desk, chains: Iterable[str]) -> Told:
     """Verify each chain of the table by itself. Raise InvalidSettings where there is none."""
-    return _by_themselves(list(tabled.chains(desk.tables, chains)))
+    found = list(tabled.chains(desk.tables, chains))
+    _there(each.name for each in found if each.readable and not each.verdict.records)
+    return _by_themselves(found)
+
+
+def _there(absent: Iterable[str]) -> None:
+    """Raise InvalidSettings where chains are named of which there is no trace."""
+    if names := list(absent):
+        raise InvalidSettings(f"there is no chain {', '.join(f'{each!r:.80}' for each in names)}")
 
 
 def _by_themselves(found: list[Chain]) -> Told:
@@ -52,6 +60,13 @@ def everything(desk: Desk, chains: tuple[str, ...], keys: Keys | None, *, whole:
     trail = Trail(found, bucket.kept, seals, only)
     if not found and not bucket.kept and not seals:
         raise InvalidSettings("there is no chain to verify")
+    sealed_ever = {chain for seal in seals for chain in seal.heads}
+    outside = {*bucket.kept, *sealed_ever}
+    _there(
+        each.name
+        for key, each in found.items()
+        if each.readable and not each.verdict.records and key not in outside
+    )
     findings += [*bucketed.unlocked(safe), *bucket.findings]
     findings += comparing.compare(trail, now, lambda place: bucketed.is_record(safe, place))
     kept = sum(len(hashes) for copies in bucket.kept.values() for hashes in copies.values())

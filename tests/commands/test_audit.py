@@ -64,16 +64,22 @@ def test_an_export_is_verified_anywhere(remediation: tuple[Stage, str], tmp_path
 
 
 def test_the_table_is_verified(remediation: tuple[Stage, str]) -> None:
-    """Without a file every chain of the table is verified."""
+    """Where nothing is kept outside, every chain of the table is verified, and that is said."""
     result = run("audit", "verify")
 
     assert 0 == result.exit_code
+    assert "only the chains of the table are verified" in result.output
     assert "0 broken" in result.output
 
 
 @pytest.mark.parametrize(
     "arguments",
-    [["audit", "show", "nothing"], ["rollback", "0" * 24], ["rollback", "0" * 24, "--plan"]],
+    [
+        ["audit", "show", "nothing"],
+        ["audit", "verify", "nothing"],
+        ["rollback", "0" * 24],
+        ["rollback", "0" * 24, "--plan"],
+    ],
 )
 def test_what_does_not_exist_is_one_clear_line(
     remediation: tuple[Stage, str], arguments: list[str]

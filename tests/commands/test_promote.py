@@ -185,6 +185,19 @@ def test_a_mode_is_written_where_it_belongs(tmp_path: Path, guardrails: str, wan
         )
 
 
+@pytest.mark.parametrize("mode", ["mode: >-\n    observe", "mode: |-\n    observe"])
+def test_a_mode_that_cannot_be_changed_alone_is_left_to_a_person(tmp_path: Path, mode: str) -> None:
+    """It is said of the file that there is; nothing is written, nothing left beside it."""
+    text = OBSERVED.replace("mode: observe   # not yet", mode)
+    place = written(tmp_path, text)
+    with guarded(tmp_path, {}, playbook.load(place)):
+        result = run("playbook", "promote", "keep", "--folder", place, "--unseen", "--yes")
+
+    assert f"{place / 'keep.yaml'}: its mode could not be changed alone" in str(result.exception)
+    assert text.encode() == (place / "keep.yaml").read_bytes()
+    assert ["keep.yaml"] == [path.name for path in place.iterdir()]
+
+
 def test_a_file_without_guardrails_gets_them(tmp_path: Path) -> None:
     """The default is observe: the guardrails that change it are written."""
     place = written(tmp_path, OBSERVED.replace(BLOCK, ""))

@@ -22,6 +22,7 @@ from firebreak.replay import HOME, settle
 from firebreak.stage import Stage
 from tests.desk import deliver_event, head_of, office, run
 from tests.runner.bench import ACCOUNT, MADE, Fault, key_of, put
+from tests.scheduled import invoked
 from tests.test_halting import (
     BESIDE,
     halting_after,
@@ -33,6 +34,7 @@ from tests.test_halting import (
     start,
     values,
 )
+from tests.worlds import failing, refusal
 
 COMPROMISED = "guardduty/crypto_currency_ec2.json"
 NONCOMPLIANT = "config/restricted_ssh_noncompliant.json"
@@ -231,11 +233,53 @@ def test_step_by_step() -> None:
             named(first.output),
             values(stage),
         )
+        assert 0 == first.exit_code
+        head = head_of(stage, identity)
+        assert ("partly_rolled_back", "not asked for, in place: c, a") == (head.status, head.reason)
+        assert [identity] == [e.sk for e in listing.entries(stage.desk.tables, listing.STANDING)]
         assert "nothing is left" in run("rollback", identity, "--step", "b").output
         rest = run("rollback", identity)
 
         assert {"c": "restored", "a": "restored"} == named(rest.output)
         assert ({}, 0) == (values(stage), rest.exit_code)
+        assert "rolled_back" == head_of(stage, identity).status
+        assert [] == listing.entries(stage.desk.tables, listing.STANDING)
+
+
+def test_a_step_in_conflict_is_left_open() -> None:
+    """With --step too the exit status is 1 where something of what was asked for is left."""
+    with three() as (stage, identity):
+        set_value(stage, "b", "theirs")
+
+        assert 1 == run("rollback", identity, "--step", "b").exit_code
+        assert 0 == run("rollback", identity, "--step", "b", "--keep", short("b")).exit_code
+        assert "partly_rolled_back" == head_of(stage, identity).status
+
+
+def test_what_expires_after_a_person_took_a_part_back_still_asks() -> None:
+    """A person's roll-back of a step holds for the gate, though the rest ends by the clock."""
+    with three() as (stage, identity):
+        run("rollback", identity, "--step", "b")
+        lifecycle.start_undo(stage.desk, identity, {"by": "expiry", "unattended": True})
+        settle(stage)
+        head = head_of(stage, identity)
+
+        assert ("rolled_back", {}) == (head.status, values(stage))
+        assert gates.RELEASED == gates.get(stage.desk.tables, head.gate).state
+
+
+def test_without_its_machine_a_roll_back_says_what_to_do() -> None:
+    """Where the playbook's machine is gone the line says so; deployed again, it goes on."""
+    with three() as (stage, identity):
+        gone = failing("StartExecution", lambda: refusal("StateMachineDoesNotExist"))
+        stage.cloud.inject = gone
+        first = run("rollback", identity)
+        stage.cloud.inject = None
+        assert isinstance(first.exception, Failed)
+        assert "deploy the playbook again" in str(first.exception)
+        assert dict.fromkeys("abc", "shut") == values(stage)
+
+        assert (0, {}) == (run("rollback", identity).exit_code, values(stage))
 
 
 @pytest.mark.parametrize(
@@ -431,7 +475,9 @@ def _halted(stage: Stage) -> None:
     halting.halt(stage.desk, "a drill", "arn:me")
 
 
-@pytest.mark.parametrize("woken", ["by running it again", "by its own look", "by resume"])
+@pytest.mark.parametrize(
+    "woken", ["by running it again", "by its own look", "by resume", "by the reconciler"]
+)
 def test_killed_before_it_woke_the_steps_a_roll_back_is_finished(woken: str) -> None:
     """Told to stop but not woken, the steps find it out by whatever wakes them."""
     with parameters(setting("a"), BESIDE) as stage:
@@ -447,11 +493,43 @@ def test_killed_before_it_woke_the_steps_a_roll_back_is_finished(woken: str) -> 
                 assert 0 == run("rollback", identity).exit_code
             elif woken == "by resume":
                 assert 0 == run("resume").exit_code
+            elif woken == "by the reconciler":
+                invoked(stage, "reconcile")
+                assert halting.is_halted(stage.desk)
             else:
                 stage.cloud.expire_tasks()
         settle(stage)
 
         assert ({}, "rolled_back") == (values(stage), head_of(stage, identity).status)
+
+
+@pytest.mark.parametrize("by", ["on_execution_ended", "reconcile"])
+@pytest.mark.parametrize("killed", [False, True])
+def test_asked_for_and_its_execution_ended_a_roll_back_is_begun(by: str, killed: bool) -> None:
+    """Whoever finds the execution over begins what a person asked for, in one of its own."""
+    with parameters(setting("a"), BESIDE) as stage:
+        identity = start(stage, halting_after(stage, "a"))
+        stage.cloud.inject = Fault(0, about=lambda call: recorded(call, "undo_asked"))
+        with pytest.raises(ProcessKilled):
+            lifecycle.start_undo(stage.desk, identity, TOLD)
+        stage.cloud.inject = None
+        session = stage.cloud.session()
+        if by == "reconcile":
+            session.client("events").disable_rule(Name="on_execution_ended")
+        if killed:
+            stage.cloud.inject = Fault(0, about=lambda call: recorded(call, "undo_begun"))
+        (arn,) = stage.cloud.executions
+        session.client("stepfunctions").stop_execution(executionArn=arn)
+        settle(stage)
+        for _ in range(2):
+            stage.desk.clock.sleep(600)
+            invoked(stage, "reconcile")
+            stage.cloud.inject = None
+
+        assert ({}, "rolled_back") == (values(stage), head_of(stage, identity).status)
+        assert 2 == len(stage.cloud.executions)
+        closed = [r for r in stage.desk.tables.records(identity) if r.kind == "closed"]
+        assert 1 == len(closed)
 
 
 def test_the_end_of_the_execution_before_does_not_end_a_roll_back() -> None:

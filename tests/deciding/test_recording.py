@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from chalicelib import deciding, lifecycle, sources
+from chalicelib import deciding, lifecycle, sources, store
 from chalicelib import playbook as books
 from chalicelib.finding import Finding
+from chalicelib.table import Item
 from chalicelib.workflow.passes import ANSWER_SECONDS
 from firebreak.cloud import CallInfo, ProcessKilled
 from firebreak.replay import prepare, settle
@@ -224,6 +225,34 @@ def test_what_nobody_decided_is_not_resent(asked: Waiting) -> None:
     """Without a decision there is nothing to hand on."""
     assert not deciding.resend(asked.stage.desk, asked.head)
     assert "wait" == asked.head.phase
+
+
+@pytest.mark.parametrize("operation", ["BatchGetItem", "TransactWriteItems"])
+def test_where_aws_is_busy_nothing_is_decided_and_it_can_be_tried_again(
+    asked: Waiting, operation: str
+) -> None:
+    """A throttled table is answered as what it is, and the same request once more decides."""
+    person = asked.user()
+    body = {"decision": "approved", "plan": asked.head.plan["hash"]}
+    asked.stage.cloud.inject = failing(operation, lambda: refusal("ThrottlingException"))
+
+    status, answer = asked.send(person, body)
+    assert (503, "busy") == (status, answer["error"])
+    assert {} == asked.head.decision
+    assert 200 == asked.decide(person)[0]
+
+
+@pytest.mark.parametrize("sk", ["META", "FINDING#000"])
+def test_what_cannot_be_read_is_not_decided_and_named(asked: Waiting, sk: str) -> None:
+    """A damaged item is answered by its key; nothing goes on."""
+    body = {"decision": "approved", "plan": asked.head.plan["hash"]}
+    asked.stage.desk.tables.put(Item(store.partition(asked.identity), sk, {"version": "x"}))
+
+    status, answer = asked.send(asked.user(), body)
+
+    assert (500, "corrupt") == (status, answer["error"])
+    assert asked.identity in answer["message"]
+    assert "SendTaskSuccess" not in [call.operation for call in asked.stage.cloud.calls]
 
 
 def test_a_machine_that_cannot_be_reached_is_told_later(asked: Waiting) -> None:

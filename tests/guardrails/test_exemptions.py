@@ -77,6 +77,32 @@ def test_what_the_security_account_exempts_is_left_alone(
             assert ("exempt", decision.reason) == (record.kind, record.what["reason"])
 
 
+@pytest.mark.parametrize("said", ["FederatedUser", "AssumedRole", "SAMLUser", "AWSAccount"])
+def test_a_name_that_its_bearer_chose_exempts_nobody(tmp_path: Path, said: str) -> None:
+    """Whoever calls a federated session, or a role, like a responder's user is not that user."""
+    principals = {"principals": ["arn:aws:iam::*:user/break-glass-*"]}
+    with guarded(tmp_path, {"exempt": principals}) as stage:
+        event = recorded(KEY)
+        event["account"] = event["detail"]["accountId"] = MEMBER
+        given = event["detail"]["resource"]["accessKeyDetails"]
+        given |= {"userName": "break-glass-1", "userType": said}
+        head = admitted(stage, event)
+
+        assert ("enforce", "") == (head.mode, head.why)
+
+
+@pytest.mark.parametrize(("issuer", "found"), [("9" * 12, False), (MEMBER, True), (None, True)])
+def test_a_user_of_another_account_is_not_the_one_that_is_exempt(
+    issuer: str | None, found: bool
+) -> None:
+    """The same name in an account of the attacker's own is another user."""
+    given = {"user_name": "deploy", "user_type": "IAMUser", "issuer_account": issuer}
+    key = Resource("access_key", "AKIA0", attributes=given)
+    settings = Settings("test", HOME, "us-east-1", responders=("arn:aws:iam::*:user/deploy",))
+
+    assert found == bool(guardrails.exempt(settings, replace(FINDING, resource=key)))
+
+
 @pytest.mark.parametrize("text", ["{}", "no: guardrails: at all"])
 def test_it_never_locks_itself_out(tmp_path: Path, text: str) -> None:
     """Firebreak's own roles are exempt, whatever the file says, also where it cannot be read."""

@@ -121,6 +121,19 @@ def test_every_limit_that_is_full_trips(tmp_path: Path) -> None:
         assert [f"account/{MEMBER}", "total"] == record.what["tripped"]
 
 
+def test_one_account_alone_does_not_use_up_what_all_share(tmp_path: Path) -> None:
+    """Past its own limit an account counts towards nothing else: others still go by themselves."""
+    limits = {"account": HOUR, "total": {"count": 3, "per": "1h"}}
+    with guarded(tmp_path, {"limits": limits}) as stage:
+        noisy = modes(stage, *range(1, 7))
+        other = on_instance(9)
+        other["account"] = other["detail"]["accountId"] = "9" * 12
+
+        assert ["enforce", "enforce", *["approve"] * 4] == noisy
+        assert "enforce" == admitted(stage, other).mode
+        assert [f"Attention: limit account/{MEMBER} is reached"] == told(stage)
+
+
 # --- one alarm ------------------------------------------------------------------------------------
 
 

@@ -124,7 +124,7 @@ def test_seals_follow_each_other_and_hold_what_is_new(kept: Kept) -> None:
         key.verify(bytes.fromhex(each.signature), each.signed, ec.ECDSA(hashes.SHA256()))
 
 
-@pytest.mark.parametrize("at", range(6))
+@pytest.mark.parametrize("at", range(9))
 def test_sealing_that_dies_leaves_nothing_unsealed(kept: Kept, at: int) -> None:
     """Killed after whatever call, the seals made in the end hold every head once."""
     stage, fed = kept

@@ -12,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from chalicelib.audit import digest
+from chalicelib.audit import Entry, Record, digest
 from chalicelib.outside import records, seals
 from chalicelib.outside.seals import Seal
 from tests.kept import Kept, audit, kept_world, sealed
@@ -50,6 +50,10 @@ def forge_next_seal(kept: Kept) -> None:
     add_seal(kept, resigned(seals.following(last, last.at, heads, last.key)))
 
 
+def copy_seal(kept: Kept) -> None:
+    kept.vault.put(f"seals/{NUMBER}.json", seals.written(last_seal(kept)).encode())
+
+
 def hide(kept: Kept, prefix: str) -> None:
     key = kept.keys(prefix)[-1]
     kept.vault.client.delete_object(Bucket=kept.vault.bucket, Key=key)
@@ -75,6 +79,11 @@ def unlock(kept: Kept) -> None:
     )
 
 
+def unseen(kept: Kept) -> Record:
+    """Write a record that was not handed over yet."""
+    return kept.stage.desk.tables.commit(Entry("CONTROL", "test", {}, {}), lambda _seq: [])
+
+
 def junk(key: str) -> Callable[[Kept], None]:
     return lambda kept: kept.vault.put(key, b"junk")
 
@@ -86,9 +95,23 @@ ATTACKS: dict[str, tuple[Callable[[Kept], None], str]] = {
     "back to an older seal": (lambda kept: hide(kept, "seals/"), "0000000003.json: was hidden"),
     "arrival hidden": (lambda kept: hide(kept, "arrivals/"), "was hidden by a delete marker"),
     "seal forged": (forge_next_seal, f"{NUMBER}.json: it is not signed by the stage's key"),
+    "seal unsigned": (
+        lambda kept: add_seal(
+            kept, seals.following(last_seal(kept), last_seal(kept).at, {}, "k" * 9_000)
+        ),
+        f"{NUMBER}.json: it is not signed by the stage's key",
+    ),
+    "seal copied": (
+        copy_seal,
+        f"{NUMBER}.json: it says that it is seal 3",
+    ),
     "junk as a seal": (junk(f"seals/{NUMBER}.json"), f"{NUMBER}.json: this is no seal"),
     "junk among seals": (junk("seals/x"), "seals/x: nothing of that name belongs here"),
     "junk among arrivals": (junk("arrivals/x"), "arrivals/x: nothing of that name belongs here"),
+    "arrival at no time": (
+        junk(f"arrivals/2026-99-99T99:99:99.999Z/CONTROL/0000000001-{'0' * 64}"),
+        "nothing of that name belongs here",
+    ),
     "junk among records": (
         junk(f"records/CONTROL/0000000099-{'0' * 64}.json"),
         "this is not the record of that name",
@@ -144,8 +167,7 @@ def test_junk_is_told_of_once(kept: Kept) -> None:
 
 def test_a_record_is_read_under_what_was_put_before_it(kept: Kept) -> None:
     """Who is quicker than the stream takes a record's name, and does not keep it out."""
-    entry = kept.stage.desk.tables.commit
-    new = entry(replace_entry(), lambda _seq: [])
+    new = unseen(kept)
     kept.vault.put(records.key_of(records.place(new)), b"junk")
     kept.fed.poll()
     kept.seal()
@@ -159,20 +181,29 @@ def test_a_record_is_read_under_what_was_put_before_it(kept: Kept) -> None:
     assert "11 kept" not in result.stdout
 
 
-def replace_entry() -> Any:
-    from chalicelib.audit import Entry
-
-    return Entry("CONTROL", "test", {}, {})
-
-
 def test_the_whole_of_each_object_is_read_when_asked(kept: Kept) -> None:
     """Under a right name and nowhere else, a wrong object is found by reading it."""
-    new = kept.stage.desk.tables.commit(replace_entry(), lambda _seq: [])
+    new = unseen(kept)
     kept.fed.taken += 1
     kept.vault.put(records.key_of(records.place(new)), b"junk")
 
-    assert 0 == audit("verify").exit_code
-    assert "this is not the record of that name" in audit("verify", "--whole").stderr
+    said = "this is not the record of that name"
+    assert said not in audit("verify").stderr
+    assert said in audit("verify", "--whole").stderr
+
+
+def test_what_is_known_does_not_count(kept: Kept, tmp_path: Path) -> None:
+    """What somebody looked into, and the lock keeps there, is no news; what comes after it is."""
+    kept.vault.put("x", b"junk")
+    first = audit("verify")
+    (tmp_path / "known").write_text(first.stderr, "utf-8")
+    again = audit("verify", "--known", tmp_path / "known")
+    kept.vault.put("y", b"junk")
+    more = audit("verify", "--known", tmp_path / "known")
+
+    assert (1, 0, 1) == (first.exit_code, again.exit_code, more.exit_code)
+    assert ("", "y: nothing of that name belongs here\n") == (again.stderr, more.stderr)
+    assert "1 wrong, 1 known" in again.stdout
 
 
 # --- offline --------------------------------------------------------------------------------------
@@ -220,7 +251,11 @@ FORGERIES: dict[str, tuple[Callable[[list[dict[str, Any]]], Any], str]] = {
     ),
     "signed anew": (resign_all, "it is not signed by the stage's key"),
     "signature cut": (lambda lines: lines[0]["seal"].update(signature="00"), "it is not signed"),
-    "time altered": (lambda lines: lines[0]["seal"].update(at="2020"), "it is not signed"),
+    "time altered": (
+        lambda lines: lines[0]["seal"].update(at="2026-01-01T00:00:00.000Z"),
+        "it is not signed",
+    ),
+    "no time": (lambda lines: lines[2]["seal"].update(at="2020"), "its time is none"),
     "a record left out": (lambda lines: lines.pop(), "is missing"),
     "a seal twice": (lambda lines: lines.insert(1, lines[0]), "another seal 1 before it"),
     "no seal": (lambda lines: lines[0].update(seal=[1]), "this is no seal"),

@@ -114,6 +114,19 @@ def test_a_conflict_found_by_a_retry_frees_the_element(bench: Bench) -> None:
     assert "" == bench.hold("a").lock
 
 
+def test_a_conflict_that_is_kept_is_let_go_of(bench: Bench) -> None:
+    """What a person keeps as somebody left it is the state that the next one puts back."""
+    bench.set("a", "open")
+    identity = bench.apply("set_value", name="a", want="shut")
+    bench.set("a", "theirs")
+
+    assert {"a": "kept"} == bench.undo(identity, keep=[key_of("a")])
+    assert bench.hold("a") is None
+    other = bench.apply("set_value", name="a", want="shut")
+    assert {"a": "restored"} == bench.undo(other)
+    assert "theirs" == bench.get("a")
+
+
 def test_a_conflict_is_taken_back_by_force(bench: Bench) -> None:
     """A person who has seen the three values may have the element put back all the same."""
     bench.set("a", "open")

@@ -27,6 +27,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "elbv2": ("elbv2",),
     "events": ("events",),
     "iam": ("iam_policies", "iam_roles"),
+    "kms": ("kms",),
     "lambda": ("lambdas",),
     "s3": ("s3",),
     "sns": ("sns",),
