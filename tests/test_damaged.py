@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +108,7 @@ def test_a_damaged_playbook_of_a_repeat_stops_its_own_playbook_alone(tmp_path: P
         assert item is not None
         broken = {**item.data, "playbook": {}, "phase": "plan", "started": False}
         stage.desk.tables.put(Item(*at, broken, version=item.version, phase="plan"))
-        with pytest.raises(KeyError):
+        with pytest.raises(Corrupt):
             intake.handle(stage.desk, stage.playbooks, on_instance(1, description="again"), "r")
 
         heads = [e.data["playbook"] for e in listing.entries(stage.desk.tables, listing.OPEN)]
@@ -227,3 +228,24 @@ def test_an_error_cannot_steer_a_terminal(monkeypatch: pytest.MonkeyPatch, capsy
         cli.main()
 
     assert "firebreak: a\\x1b[2Jb\\u202e\nsecond\n" == capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["rollback", "keep"])
+@pytest.mark.parametrize(
+    "part", [{"playbook": {}}, {"due": {"review": "soon"}}, {"undo": {"number": "two"}}]
+)
+def test_a_head_with_a_damaged_part_is_one_clear_line(
+    tmp_path: Path, command: str, part: dict[str, Any]
+) -> None:
+    """What is nested in a head is looked at too: the item and the part are named."""
+    with guarded(tmp_path, {}, TWO) as stage:
+        first = admitted(stage, on_instance(1))
+        at = partition(first.id), "META"
+        (item,) = stage.desk.tables.get(at)
+        assert item is not None
+        stage.desk.tables.put(replace(item, data={**item.data, **part}))
+        result = run(command, first.id)
+
+        assert 0 != result.exit_code
+        assert "META" in str(result.exception)
+        assert "cannot be right" in str(result.exception)
