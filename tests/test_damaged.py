@@ -238,7 +238,7 @@ def test_a_head_with_a_damaged_part_is_one_clear_line(
     tmp_path: Path, command: str, part: dict[str, Any]
 ) -> None:
     """What is nested in a head is looked at too: the item and the part are named."""
-    with guarded(tmp_path, {}, TWO) as stage:
+    with guarded(tmp_path, {}, ASKING) as stage:
         first = admitted(stage, on_instance(1))
         at = partition(first.id), "META"
         (item,) = stage.desk.tables.get(at)
