@@ -14,6 +14,7 @@ from chalicelib.errors import FirebreakError
 from chalicelib.text import readable
 from firebreak import commands
 
+ABSENT = ("ResourceNotFoundException", "NonExistentQueue", "QueueDoesNotExist")
 LONGEST = 100_000  # characters of an error: every problem of many files has its line
 
 
@@ -51,7 +52,7 @@ def main() -> None:
         click.echo(f"firebreak: {readable(str(wrong), LONGEST)}", err=True)
         sys.exit(1)
     except (BotoCoreError, ClientError) as wrong:
-        click.echo(f"firebreak: AWS: {readable(str(wrong), LONGEST)}", err=True)
+        click.echo(f"firebreak: AWS: {readable(str(wrong), LONGEST)}{_hint(wrong)}", err=True)
         sys.exit(1)
     except BrokenPipeError:  # the reader of a pipe went away: `firebreak … | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -60,6 +61,14 @@ def main() -> None:
         click.echo(f"firebreak: {wrong}", err=True)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+
+
+def _hint(wrong: BotoCoreError | ClientError) -> str:
+    """Return what to look at where AWS knows nothing of a stage's tables or queues."""
+    code = wrong.response["Error"]["Code"] if isinstance(wrong, ClientError) else ""
+    if not code.endswith(ABSENT):
+        return ""
+    return " (is there such a stage in this account and region? --stage and AWS_REGION name them)"
 
 
 if __name__ == "__main__":

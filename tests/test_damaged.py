@@ -230,6 +230,20 @@ def test_an_error_cannot_steer_a_terminal(monkeypatch: pytest.MonkeyPatch, capsy
     assert "firebreak: a\\x1b[2Jb\\u202e\nsecond\n" == capsys.readouterr().err
 
 
+@pytest.mark.parametrize("arguments", [["status"], ["dlq", "list"]])
+def test_a_stage_that_is_not_there_is_asked_about(
+    monkeypatch: pytest.MonkeyPatch, capsys: Any, arguments: list[str]
+) -> None:
+    """Where AWS has no such table or queue, the line says what to look at."""
+    monkeypatch.setattr("sys.argv", ["firebreak", *arguments, "--stage", "other"])
+    with office({}), pytest.raises(SystemExit) as ended:
+        cli.main()
+
+    told = capsys.readouterr().err
+    assert (1, 1) == (ended.value.code, told.count("\n"))
+    assert "is there such a stage in this account and region?" in told
+
+
 @pytest.mark.parametrize("command", ["rollback", "keep"])
 @pytest.mark.parametrize(
     "part", [{"playbook": {}}, {"due": {"review": "soon"}}, {"undo": {"number": "two"}}]

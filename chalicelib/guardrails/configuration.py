@@ -74,8 +74,8 @@ def _read(path: Path, _changed: int, _size: int) -> Configuration:
         said = "; ".join(problem.message for problem in invalid.problems)
         return Configuration(unread=f"{path.name} cannot be read: {said:.300}")
     except (AttributeError, Invalid, KeyError, TypeError, ValueError) as wrong:
-        said = f"{type(wrong).__name__}: {wrong}"
-        return Configuration(unread=f"{path.name} cannot be read: {said:.300}")
+        said = f"{wrong!s:.300} (firebreak guardrails lint says where)"
+        return Configuration(unread=f"{path.name} is not valid: {said}")
 
 
 def _hash(text: str) -> str:

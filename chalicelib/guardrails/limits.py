@@ -248,7 +248,9 @@ def rearm(desk: Desk, name: str, by: Mapping[str, JSON], reason: str = "") -> St
     for _ in range(RACES):
         state, same = _stored(desk.tables, name)
         if not state.tripped:
-            raise Failed(f"limit {name!r:.100} is not tripped: there is nothing to re-arm")
+            raise Failed(
+                f"limit {name!r:.100} is not tripped: firebreak limits names those that are"
+            )
         after = replace(state, times={}, tripped={}, version=state.version + 1)
         put = Put(
             Item(PARTITION, name, asdict(after), version=after.version),
