@@ -22,6 +22,7 @@ from firebreak import changes, render
 from firebreak.connection import caller, connect, stage_option
 
 PAUSE = 2.0  # seconds between two looks at whether it is over
+PATIENCE = 15  # looks at an execution that is over, until it is not waited for any more
 LONGEST = 3_600.0  # seconds to wait for its end
 
 
@@ -121,14 +122,18 @@ def _all_done(desk: Desk, head: Remediation, step: str | None) -> bool:
 
 def _waited(desk: Desk, identity: str) -> Remediation:
     """Return the head once the roll-back is over. Raise Failed where that cannot be waited for."""
-    until = desk.clock.seconds() + LONGEST
-    while desk.clock.seconds() < until:
+    until, over = desk.clock.seconds() + LONGEST, 0
+    while desk.clock.seconds() < until and over < PATIENCE:
         head = lifecycle.head_of(desk, identity)
         if head.phase == "closed":
             return head
         if head.phase not in ("apply", "undo"):
             raise Failed(f"remediation {identity} planned its rest again: deny it, then roll back")
+        over += lifecycle.execution_status(desk, head) != "RUNNING"
         desk.clock.sleep(PAUSE)
+    if over >= PATIENCE:
+        why = "its execution is over and did not close it: once reconciled, roll back again"
+        raise Failed(f"remediation {identity} is not taken back: {why}")
     raise Failed(f"remediation {identity} is still being taken back: firebreak status shows it")
 
 

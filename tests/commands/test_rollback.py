@@ -424,6 +424,23 @@ def test_what_an_undo_pass_left_open_is_begun_anew() -> None:
         assert 2 == head_of(stage, identity).undo["number"]
 
 
+def test_an_execution_that_cannot_close_is_not_waited_for_without_end() -> None:
+    """What ended and was not closed is said, with what follows; nothing is called taken back."""
+    with three() as (stage, identity):
+        stage.cloud.session().client("events").disable_rule(Name="on_execution_ended")
+
+        def denied(call: CallInfo) -> None:
+            if call.phase == "before" and recorded(replace(call, phase="after"), "closed"):
+                raise refusal("AccessDeniedException")
+
+        stage.cloud.inject = denied
+        result = run("rollback", identity)
+
+        assert isinstance(result.exception, Failed)
+        assert "did not close it" in str(result.exception)
+        assert "undo" == head_of(stage, identity).phase
+
+
 @pytest.mark.parametrize(
     ("phase", "said"),
     [("plan", "is being planned"), ("wait", "deny it instead"), ("apply", "is running")],
