@@ -22,7 +22,7 @@ demo: $(READY)
 	@$(BIN)/firebreak demo
 
 test: $(READY)
-	$(BIN)/python -m pytest -q -n auto
+	$(BIN)/python -m pytest -q -rs -n auto
 
 test-faults: $(READY)
 	$(BIN)/python -m tests.faults --again 8
@@ -34,7 +34,7 @@ check: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q -n auto
+	$(BIN)/python -m pytest -q -rs -n auto
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks.bench_pattern
