@@ -143,16 +143,16 @@ def shows(reader: LiveReader, effect: Effect, patience: float) -> JSON:
     return look_until(reader, probe, lambda live: fulfils(effect, live), patience)
 
 
-def outcome(work: Work, effect: Effect, live: JSON, *, verified: bool, ours: bool = True) -> Effect:
+def outcome(work: Work, effect: Effect, live: JSON, *, verified: bool) -> Effect:
     """Record an effect as made, and unlock its hold where the lock is its own.
 
-    ours: whether what shows is taken for what Firebreak left there.
+    What shows is taken for what Firebreak left there only where it is as wanted.
     """
     wisher = work.wisher(effect.step, effect.index)
     done = replace(effect, state="done", after=live, verified=verified)
     for _ in range(RACES):
         hold = work.hold(effect.key) if effect.kind == "change" else None
-        standing = live if ours or hold is None else hold.standing
+        standing = live if verified or hold is None else hold.standing
         held = holding.settled(hold, wisher, standing) if hold else None
         try:
             _commit(work, "outcome", done, hold, held)

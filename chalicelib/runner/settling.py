@@ -81,7 +81,7 @@ def _noted(work: Work, effect: Effect, cut_off: Effect, live: object) -> None:
     elif effect.kind == "evidence" or canonical_text(live) == canonical_text(effect.before):
         give_back(work, cut_off)
     else:
-        making.outcome(work, effect, live, verified=False, ours=False)
+        making.outcome(work, effect, live, verified=False)
 
 
 def sweep(work: Work, step: str = "", index: int | None = None) -> list[str]:

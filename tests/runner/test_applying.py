@@ -22,6 +22,7 @@ from tests.runner.bench import (
     back,
     change,
     commits,
+    key_of,
     put,
     refused,
     register,
@@ -124,14 +125,15 @@ def test_a_change_that_does_not_show_fails_and_is_on_record(bench: Bench) -> Non
     assert {"a": "already_back"} == bench.undo(identity)
 
 
-def test_a_change_that_shows_otherwise_can_be_undone(bench: Bench) -> None:
-    """What a service made of a wish is Firebreak's doing, and is taken back."""
+def test_a_change_that_shows_otherwise_is_a_persons_to_decide(bench: Bench) -> None:
+    """What a service made of a wish looks like what another put there: it is forced, or kept."""
     register(set_shouting)
 
     identity = bench.apply("set_shouting", name="a", want="shut")
 
     assert ("SHUT", "failed") == (bench.get("a"), bench.result(identity).status)
-    assert {"a": "restored"} == bench.undo(identity)
+    assert {"a": "conflict"} == bench.undo(identity)
+    assert {"a": "restored"} == bench.undo(identity, force=[key_of("a")])
     assert bench.get("a") is None
 
 

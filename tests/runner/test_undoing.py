@@ -102,6 +102,24 @@ def test_what_somebody_else_changed_is_a_conflict(bench: Bench) -> None:
     assert bench.hold("a") is not None
 
 
+def test_what_another_put_there_before_it_was_verified_is_a_conflict(bench: Bench) -> None:
+    """What a step sees instead of its change is not taken for its own by the roll-back."""
+    bench.set("a", "open")
+
+    def theirs(call: CallInfo) -> None:
+        if call.operation == "PutParameter" and call.phase == "after":
+            bench.cloud.inject = None
+            bench.set("a", "theirs")
+
+    bench.cloud.inject = theirs
+    identity = bench.admit({"action": "set_value", "with": {"name": "a", "want": "shut"}})
+    assert "stopped" == bench.step(identity)
+    assert "not verified" in bench.result(identity).reason
+
+    assert {"a": "conflict"} == bench.undo(identity)
+    assert "theirs" == bench.get("a")
+
+
 def test_a_conflict_found_by_a_retry_frees_the_element(bench: Bench) -> None:
     """A roll-back that was killed before its call leaves no lock behind once it sees a conflict."""
     bench.set("a", "open")
