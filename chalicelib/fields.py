@@ -241,3 +241,11 @@ class Fields:
 def partition_of(region: str) -> str:
     """Return the partition of a region."""
     return next((name for start, name in PARTITIONS.items() if region.startswith(start)), "aws")
+
+
+def each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object's members, for `json.loads`. Raise ValueError where a key stands twice."""
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a key stands twice in one object")
+    return members

@@ -6,19 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from chalicelib import (
-    deciding,
-    ingest,
-    intake,
-    machine,
-    reconciling,
-    retrying,
-    sweeping,
-    wiring,
-)
+from chalicelib import wiring
 from chalicelib.errors import Corrupt, NotDecided, Parked, PlanChanged, StepFailed, Transient
 from chalicelib.log import Line
-from chalicelib.outside import keeping, sealing
 from chalicelib.runner.work import Desk
 
 RESERVE = 30.0  # seconds before a function's end in which scheduled work begins nothing more
@@ -27,6 +17,8 @@ OUTCOMES = (Parked, PlanChanged, StepFailed)  # what a state machine is told by 
 
 def on_event(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     """Decide on an event from EventBridge."""
+    from chalicelib import intake
+
     request = context.aws_request_id
     about = {"request": request, "source": str(event.get("source"))[:80]}
     with Line("event_decided", "event_failed", **about) as line:
@@ -40,6 +32,8 @@ def on_event(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
 
 def run_step(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     """Do what a state machine's state asks for."""
+    from chalicelib import machine
+
     about = {name: event.get(name) for name in ("do", "remediation", "pass", "step", "index")}
     request = context.aws_request_id
     with Line("step_done", "step_stopped", OUTCOMES, **about, request=request) as line:
@@ -50,6 +44,8 @@ def run_step(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
 
 def on_execution_ended(event: Mapping[str, Any], context: Any) -> str:
     """Close the remediation of an execution that failed, timed out or was stopped."""
+    from chalicelib import machine
+
     request, detail = context.aws_request_id, event.get("detail", {})
     about = {"request": request, "execution": detail.get("name")}
     with Line("execution_ended", "execution_left_open", **about) as line:
@@ -60,6 +56,8 @@ def on_execution_ended(event: Mapping[str, Any], context: Any) -> str:
 
 def ingest_firewall_logs(event: Any, context: Any) -> dict[str, Any]:
     """Put the alerts of a delivery of Network Firewall logs on the bus."""
+    from chalicelib import ingest
+
     request = context.aws_request_id
     with Line("logs_ingested", "logs_failed", request=request) as line:
         answer = ingest.ingest(wiring.ours(), event, request)
@@ -69,6 +67,8 @@ def ingest_firewall_logs(event: Any, context: Any) -> dict[str, Any]:
 
 def retry_intake(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     """Try events again that a function failed on; what fails again stays in the retry queue."""
+    from chalicelib import retrying
+
     failed = []
     for record in event["Records"]:
         message = retrying.message_of(record)
@@ -93,6 +93,8 @@ class Answer:
 
 def decide(identity: str, asked: Any, context: Any) -> Answer:
     """Approve or deny what waits. asked: the request, with API Gateway's context of it."""
+    from chalicelib import deciding
+
     request = context.aws_request_id
     about = {"request": request, "remediation": identity[:40]}
     try:
@@ -111,6 +113,8 @@ def decide(identity: str, asked: Any, context: Any) -> Answer:
 
 def sweep(_event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     """Do what is due: reviews asked for, expiries warned of and begun."""
+    from chalicelib import sweeping
+
     desk, request = wiring.ours(), context.aws_request_id
     with Line("swept", "sweep_failed", request=request) as line:
         answer = sweeping.sweep(desk, request, _until(desk, context))
@@ -120,6 +124,8 @@ def sweep(_event: Mapping[str, Any], context: Any) -> dict[str, Any]:
 
 def reconcile(_event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     """Find what was left undone; repair or report it."""
+    from chalicelib import reconciling
+
     desk, request = wiring.ours(), context.aws_request_id
     with Line("reconciled", "reconcile_failed", request=request) as line:
         answer = reconciling.reconcile(desk, wiring.playbooks(), request, _until(desk, context))
@@ -134,6 +140,8 @@ def _until(desk: Desk, context: Any) -> float:
 
 def keep_audit(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     """Keep the changes of the audit table's stream; name the first that could not be kept."""
+    from chalicelib.outside import keeping
+
     failed = []
     for change in event["Records"]:
         number = str(change["dynamodb"]["SequenceNumber"])
@@ -148,6 +156,8 @@ def keep_audit(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
 
 def seal_audit(_event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     """Seal what was kept of the audit trail since the last seal."""
+    from chalicelib.outside import sealing
+
     with Line("sealed", "not_sealed", request=context.aws_request_id) as line:
         made = sealing.seal(wiring.ours())
         answer = {"number": made.number, "heads": made.size, "root": made.root}

@@ -7,8 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError
-
+from chalicelib import tokens
 from chalicelib.audit import Entry
 from chalicelib.effect import JSON
 from chalicelib.errors import Busy, Corrupt, Failed
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
 CHAIN = "CONTROL"  # the chain of decisions about the stage as a whole
 RACES = 10
 LONGEST = 1_000  # characters of a reason
-DEAD = ("TaskTimedOut", "TaskDoesNotExist", "InvalidToken")  # nobody waits for such a token
 RECONCILE: Mapping[str, JSON] = {"function": "reconcile"}
 
 
@@ -184,7 +182,7 @@ def _woken(desk: Desk, by: Mapping[str, JSON], entries: Iterable[Item]) -> int:
         if not isinstance(item.data.get("token"), str):
             wrong.append(f"{item.pk} / {item.sk}")
             continue
-        count += answer(desk, str(item.data["token"]))
+        count += tokens.succeed(desk, str(item.data["token"]))
         what: dict[str, JSON] = {name: item.data[name] for name in ("step", "index")}
         entry = Entry(str(item.data["remediation"]), "woken", by, what)
         # Where it is another's by now, the step waits anew, or somebody else woke it.
@@ -192,14 +190,3 @@ def _woken(desk: Desk, by: Mapping[str, JSON], entries: Iterable[Item]) -> int:
     if wrong:
         raise Corrupt(f"{', '.join(wrong)}: no wait can be read there; {count} others were woken")
     return count
-
-
-def answer(desk: Desk, token: str) -> bool:
-    """Let whoever waits for a token go on; return False where nobody does any more."""
-    try:
-        desk.access.home("stepfunctions").send_task_success(taskToken=token, output="{}")
-    except ClientError as error:
-        if error.response["Error"]["Code"] not in DEAD:
-            raise
-        return False
-    return True

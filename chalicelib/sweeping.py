@@ -16,7 +16,7 @@ from chalicelib.errors import Failed, Invalid, Transient
 from chalicelib.lifecycle import later
 from chalicelib.lifecycle.later import DAY, EXPIRE, REVIEW, WARN, Due
 from chalicelib.log import note
-from chalicelib.reconciling import PROBLEMS
+from chalicelib.runner.calling import PROBLEMS
 from chalicelib.runner.work import Desk
 from chalicelib.store import Remediation, effects, listing, meta_item
 from chalicelib.table import SAME_VERSION, Delete, Item, Operation, Put

@@ -9,6 +9,5 @@ recording   the decision on record, once; then handed to the machine that waits 
 from __future__ import annotations
 
 from chalicelib.deciding.recording import decide
-from chalicelib.lifecycle import resend
 
-__all__ = ["decide", "resend"]
+__all__ = ["decide"]

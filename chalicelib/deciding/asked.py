@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from chalicelib.errors import NotDecided, Rejected
-from chalicelib.fields import Fields
+from chalicelib.fields import Fields, each_once
 
 DECISIONS = ("approved", "denied")
 KNOWN = ("decision", "plan", "reason")
@@ -53,14 +52,6 @@ def _parsed(body: bytes) -> Any:
     if len(body) > LARGEST:
         at.reject(f"is longer than {LARGEST} bytes")
     try:
-        return json.loads(body.decode("utf-8"), object_pairs_hook=_once)
+        return json.loads(body.decode("utf-8"), object_pairs_hook=each_once)
     except (ValueError, RecursionError):
         return at.reject("is no JSON in UTF-8 in which each key stands once")
-
-
-def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object's members. Raise ValueError where a key stands twice."""
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise ValueError("a key stands twice in one object")
-    return members

@@ -18,27 +18,17 @@ from chalicelib.guardrails.configuration import MEMBERS
 from chalicelib.guardrails.limits import LARGEST
 from chalicelib.paths import suggest
 from chalicelib.playbook import reading
+from chalicelib.playbook.schema import Schema, object_of
 from chalicelib.playbook.values import MODES
 from chalicelib.text import one_line
 
 SCHEMA_FILE = Path(__file__).resolve().parents[1] / "guardrails.schema.json"
 Found = Iterator[tuple[str, str]]
-Schema = dict[str, Any]
 
 ACCOUNT = "^[0-9]{12}$"
 UNIT = "^ou-[0-9a-z]{4,32}-[0-9a-z]{8,32}$"  # Organizations API reference, OrganizationalUnit
 RESOURCE = r"^arn:[a-z*-]+:[a-z0-9*-]+:[a-z0-9*-]*:([0-9*?]{1,12})?:\S+$"
 PRINCIPAL = r"^(arn:[a-z*-]+:iam::[0-9*?]{1,12}:(user|role|\*)/\S+|[A-Za-z0-9+=,.@_*?-]{1,64})$"
-
-
-def _object(description: str, required: tuple[str, ...] = (), /, **properties: Schema) -> Schema:
-    return {
-        "type": "object",
-        "description": description,
-        "required": list(required),
-        "properties": properties,
-        "additionalProperties": False,
-    }
 
 
 def _listed(description: str, pattern: str, each: str) -> Schema:
@@ -63,10 +53,10 @@ def _number(largest: int, description: str) -> Schema:
 
 def _limit(description: str) -> Schema:
     count = _number(LARGEST, "how many go by themselves")
-    return _object(description, ("count", "per"), count=count, per=_duration())
+    return object_of(description, ("count", "per"), count=count, per=_duration())
 
 
-SHARE = _object(
+SHARE = object_of(
     "a share of the instances of a VPC",
     ("percent", "of", "per"),
     percent=_number(100, "how many of a hundred"),
@@ -76,9 +66,9 @@ SHARE = _object(
 SCHEMA: Schema = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
     "title": "Firebreak guardrails",
-    **_object(
+    **object_of(
         "the guardrails that hold for every playbook",
-        exempt=_object(
+        exempt=object_of(
             "what is left alone outright",
             accounts=_listed("account ids", ACCOUNT, "a 12-digit account id, in quotes"),
             resources=_listed(
@@ -92,12 +82,12 @@ SCHEMA: Schema = {
                 "the ARN of a user or role, or the name of a role, * and ? allowed",
             ),
         ),
-        modes=_object(
+        modes=object_of(
             "modes in place of the playbooks' own",
             accounts=_modes("account id → mode"),
             organizational_units=_modes("id of an organizational unit → mode"),
         ),
-        limits=_object(
+        limits=object_of(
             "past them, remediations wait for a person until one re-arms them",
             total=_limit("of all remediations"),
             account=_limit("of each account"),
@@ -106,7 +96,7 @@ SCHEMA: Schema = {
                 "description": "kind of resource → limit",
                 "additionalProperties": _limit("of each resource of the kind"),
             },
-            share=_object("of a fleet", instance=SHARE),
+            share=object_of("of a fleet", instance=SHARE),
         ),
     ),
 }

@@ -32,7 +32,7 @@ from chalicelib.intake.decisions import (
 from chalicelib.intake.keeping import lacks_target, note, reject, seen
 from chalicelib.pattern import PatternSet
 from chalicelib.playbook import Playbook
-from chalicelib.reconciling import PROBLEMS
+from chalicelib.runner.calling import PROBLEMS
 from chalicelib.runner.work import Desk
 from chalicelib.sources import Reading
 

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from botocore.exceptions import ClientError
-
+from chalicelib import tokens
 from chalicelib.effect import JSON, canonical_text
-from chalicelib.gone import is_code
-from chalicelib.halting import DEAD
 from chalicelib.runner.work import Desk
 from chalicelib.store import Remediation
 
@@ -30,13 +27,7 @@ def resend(desk: Desk, head: Remediation) -> bool:
     if not head.token or not answered(head):
         return False
     output = canonical_text({"decision": head.decision["decision"]})
-    try:
-        desk.access.home("stepfunctions").send_task_success(taskToken=head.token, output=output)
-    except ClientError as error:
-        if is_code(error, *DEAD):
-            return False
-        raise
-    return True
+    return tokens.succeed(desk, head.token, output)
 
 
 def said_of(decision: Mapping[str, JSON]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from chalicelib import halting, telling
+from chalicelib import halting, telling, tokens
 from chalicelib.audit import Entry
 from chalicelib.errors import Busy, Failed, StepFailed
 from chalicelib.halting import Switch
@@ -88,7 +88,7 @@ def park(desk: Desk, identity: str, step: str, index: int, token: str, owner: st
         if head.undo.get("asked"):
             raise StepFailed(f"{identity} is to be taken back: no step of it waits")
         if not switch.halted:
-            halting.answer(desk, token)
+            tokens.succeed(desk, token)
             return
         same = Check(partition(identity), "META", SAME_VERSION, {"version": head.version})
         entry = Entry(identity, "parked", who(head, owner), {"step": step, "index": index})

@@ -121,7 +121,7 @@ def execution_status(desk: Desk, head: Remediation) -> str:
     try:
         found = desk.access.home("stepfunctions").describe_execution(executionArn=_arn(desk, head))
     except ClientError as error:
-        if error.response["Error"]["Code"] != "ExecutionDoesNotExist":
+        if not is_code(error, "ExecutionDoesNotExist"):
             raise
         return ""
     return str(found["status"])

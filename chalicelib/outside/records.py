@@ -8,6 +8,7 @@ from dataclasses import asdict
 from botocore.exceptions import ClientError
 
 from chalicelib.audit import GENESIS, Record, digest
+from chalicelib.gone import is_code
 from chalicelib.outside.vault import RECORDS, Place, Vault, chain_name, place_name
 from chalicelib.table.items import stored_text
 
@@ -44,7 +45,7 @@ def kept(safe: Vault, place: Place) -> Record | None:
     try:
         found = read(safe.read(key_of(place)), place)
     except ClientError as error:
-        if error.response["Error"]["Code"] not in ABSENT:
+        if not is_code(error, *ABSENT):
             raise
         found = None
     if found:

@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 from chalicelib import telling
 from chalicelib.effect import canonical_text
 from chalicelib.errors import Corrupt
+from chalicelib.gone import is_code
 from chalicelib.outside import seals
 from chalicelib.outside.seals import Seal
 from chalicelib.outside.vault import ALARMS, Vault, hash_of
@@ -52,7 +53,7 @@ class Run:
                 SigningAlgorithm=seals.ALGORITHM,
             )
         except ClientError as error:
-            if error.response["Error"]["Code"] != "KMSInvalidSignatureException":
+            if not is_code(error, "KMSInvalidSignatureException"):
                 raise
             return False
         return True

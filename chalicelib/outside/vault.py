@@ -25,6 +25,7 @@ from botocore.exceptions import ClientError
 
 from chalicelib import clock
 from chalicelib.errors import Busy
+from chalicelib.gone import is_code
 from chalicelib.runner.work import Desk
 
 RECORDS, ARRIVALS, ALARMS, SEALS = "records/", "arrivals/", "alarms/", "seals/"
@@ -115,10 +116,9 @@ class Vault:
                 ChecksumAlgorithm="SHA256",  # object lock asks for a checksum
             )
         except ClientError as error:
-            code = error.response["Error"]["Code"]
-            if code == "PreconditionFailed":
+            if is_code(error, "PreconditionFailed"):
                 return False
-            if code == "ConditionalRequestConflict":
+            if is_code(error, "ConditionalRequestConflict"):
                 raise Busy(f"{key} is being written") from error
             raise
         return True
@@ -165,7 +165,7 @@ class Vault:
         try:
             self.client.get_bucket_versioning(**self.named)
         except ClientError as error:
-            if error.response["Error"]["Code"] == "NoSuchBucket":
+            if is_code(error, "NoSuchBucket"):
                 return False
             raise
         return True

@@ -28,7 +28,8 @@ PATH = r"^\$\."
 HAS_PATH = r"\{\$\."
 
 
-def _object(description: str, required: tuple[str, ...] = (), /, **properties: Schema) -> Schema:
+def object_of(description: str, required: tuple[str, ...] = (), /, **properties: Schema) -> Schema:
+    """Return the shape of an object that has these members and no others."""
     return {
         "type": "object",
         "description": description,
@@ -59,7 +60,7 @@ def _path(description: str) -> Schema:
     return _text(description, pattern=PATH)
 
 
-GUARDRAILS = _object(
+GUARDRAILS = object_of(
     "what bounds the playbook",
     mode={
         "enum": list(MODES),
@@ -67,7 +68,7 @@ GUARDRAILS = _object(
         "description": "observe: plan and record; approve: wait for a person; enforce: act",
     },
     cooldown=_duration("how long repeats are left alone once handled", default="1h"),
-    limit=_object(
+    limit=object_of(
         "past so many remediations in so long, a person is asked",
         ("count", "per"),
         count={
@@ -99,11 +100,11 @@ DECISIONS = (
     "failed",
 )
 STATUSES = ("done", "skipped", "not_applicable", "refused", "failed", "planned")
-EXAMPLE = _object(
+EXAMPLE = object_of(
     "a recorded event and what is to come of it",
     ("event", "expect"),
     event=_text("a file under tests/events, such as guardduty/low_severity.json", pattern=EVENT),
-    expect=_object(
+    expect=object_of(
         "what is to come of the event",
         ("decision",),
         decision={
@@ -117,7 +118,7 @@ EXAMPLE = _object(
         },
     ),
 )
-STEP = _object(
+STEP = object_of(
     "a step: an action and what it is given",
     ("name", "action"),
     name=_text(
@@ -139,12 +140,12 @@ STEP = _object(
         "description": "true: its author knows that this step cannot be taken back",
     },
 )
-PARALLEL = _object(
+PARALLEL = object_of(
     "steps that run at the same time",
     ("parallel",),
     parallel=_list("at least one step", {"$ref": "#/$defs/step"}),
 )
-PLAYBOOK = _object(
+PLAYBOOK = object_of(
     "a playbook of Firebreak",
     ("name", "title", "match", "target", "steps", "examples"),
     name=_text(
@@ -191,7 +192,7 @@ def schema(actions: Mapping[str, Action]) -> Schema:
 
 def _rule(action: Action) -> Schema:
     values = {name: _or_path(parameter) for name, parameter in action.params.items()}
-    then: Schema = {"properties": {"with": _object(action.summary, action.required, **values)}}
+    then: Schema = {"properties": {"with": object_of(action.summary, action.required, **values)}}
     if action.required:
         then["required"] = ["with"]
     if action.final:

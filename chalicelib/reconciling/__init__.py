@@ -13,29 +13,17 @@ from functools import cache
 from importlib import import_module
 from typing import Any, Protocol, TypeVar, cast
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from chalicelib import remembering, telling
 from chalicelib.aws import Place
 from chalicelib.effect import JSON
-from chalicelib.errors import Corrupt, FirebreakError
+from chalicelib.errors import Corrupt
 from chalicelib.playbook import Playbook
 from chalicelib.policy import reading_policy
 from chalicelib.remembering import Matter
+from chalicelib.runner.calling import PROBLEMS
 from chalicelib.runner.work import Desk
 from chalicelib.store import Remediation, get_remediation, listing, short_hash
-from chalicelib.table import ConditionFailed
 
-# What one thing may fail with and hold up no other: AWS, others at work, records that are damaged.
-PROBLEMS = (
-    FirebreakError,
-    BotoCoreError,
-    ClientError,
-    ConditionFailed,
-    KeyError,
-    TypeError,
-    ValueError,
-)
 LISTED = 50  # of what was found that the answer names, by finder
 Thing = TypeVar("Thing")
 

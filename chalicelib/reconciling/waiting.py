@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from botocore.exceptions import ClientError
-
-from chalicelib import halting, lifecycle
-from chalicelib.gone import is_code
+from chalicelib import halting, lifecycle, tokens
 from chalicelib.reconciling import Run
 from chalicelib.store import Remediation
 
@@ -36,12 +33,5 @@ def _woken(run: Run) -> None:
 
 def _ended(run: Run, head: Remediation) -> None:
     """Let a wait that ran out end as such; the machine then closes the remediation."""
-    try:
-        run.desk.access.home("stepfunctions").send_task_failure(
-            taskToken=head.token, error="States.Timeout", cause="nobody decided in time"
-        )
-    except ClientError as error:
-        if not is_code(error, *halting.DEAD):
-            raise
-        return
-    run.found.append(f"{head.id}: its wait was over")
+    if tokens.fail(run.desk, head.token, "States.Timeout", "nobody decided in time"):
+        run.found.append(f"{head.id}: its wait was over")

@@ -11,6 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.effect import JSON, REGISTRY, Call, Edit, canonical_text
 from chalicelib.errors import Failed, FirebreakError, Transient
+from chalicelib.table import ConditionFailed
 
 if TYPE_CHECKING:
     from chalicelib.runner.reading import LiveReader
@@ -34,6 +35,17 @@ LOST = (  # the answer did not arrive, or not whole; whether the call took effec
     exceptions.ConnectionError,
     exceptions.HTTPClientError,
     exceptions.IncompleteReadError,
+)
+
+# What one thing may fail with and hold up no other: AWS, others at work, records that are damaged.
+PROBLEMS = (
+    FirebreakError,
+    BotoCoreError,
+    ClientError,
+    ConditionFailed,
+    KeyError,
+    TypeError,
+    ValueError,
 )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from chalicelib.audit import Record
 from chalicelib.errors import InvalidSettings
+from chalicelib.fields import each_once
 from chalicelib.outside.seals import Seal
 from chalicelib.outside.vault import chain_name
 from firebreak import render
@@ -58,7 +59,7 @@ def lines(file: Path) -> list[str]:
 
 def _parsed(file: Path, number: int, text: str) -> Record | Found:
     try:
-        said = json.loads(text, object_pairs_hook=_once)
+        said = json.loads(text, object_pairs_hook=each_once)
         if isinstance(said, dict) and set(said) == {SEAL}:
             return Found(f"{file}:{number}", None, json.dumps(said[SEAL]))
         record = Record(**said)
@@ -69,11 +70,3 @@ def _parsed(file: Path, number: int, text: str) -> Record | Found:
     if type(record.seq) is not int:
         raise InvalidSettings(f"{file}:{number}: seq is to be a whole number")
     return record
-
-
-def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """Return an object's members. Raise ValueError where a key stands twice."""
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise ValueError("a key stands twice in one object")
-    return members

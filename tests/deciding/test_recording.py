@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib import deciding, lifecycle, sources, store
+from chalicelib import lifecycle, sources, store
 from chalicelib import playbook as books
 from chalicelib.finding import Finding
 from chalicelib.table import Item
@@ -213,17 +213,17 @@ def test_what_was_cut_off_is_finished_by_resending(
     cut_off(asked, asked.user(), decision)
     head = asked.head
 
-    assert deciding.resend(asked.stage.desk, head)
+    assert lifecycle.resend(asked.stage.desk, head)
     settle(asked.stage)
 
     assert status == asked.head.status
-    assert not deciding.resend(asked.stage.desk, head)
-    assert not deciding.resend(asked.stage.desk, asked.head)
+    assert not lifecycle.resend(asked.stage.desk, head)
+    assert not lifecycle.resend(asked.stage.desk, asked.head)
 
 
 def test_what_nobody_decided_is_not_resent(asked: Waiting) -> None:
     """Without a decision there is nothing to hand on."""
-    assert not deciding.resend(asked.stage.desk, asked.head)
+    assert not lifecycle.resend(asked.stage.desk, asked.head)
     assert "wait" == asked.head.phase
 
 
