@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from chalicelib import wiring
+from chalicelib import settings, wiring
 from chalicelib.errors import Corrupt, NotDecided, Parked, PlanChanged, StepFailed, Transient
 from chalicelib.log import Line
 from chalicelib.runner.work import Desk
@@ -22,7 +22,7 @@ def on_event(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     request = context.aws_request_id
     about = {"request": request, "source": str(event.get("source"))[:80]}
     with Line("event_decided", "event_failed", **about) as line:
-        handled = intake.handle(wiring.ours(), wiring.playbooks(), event, request)
+        handled = intake.handle(_ours(context), wiring.playbooks(), event, request)
         line.told["findings"] = [finding.id for finding in handled.findings]
         line.told["decisions"] = [
             (d.decision, d.playbook, d.remediation, d.audit) for d in handled.decisions
@@ -37,7 +37,7 @@ def run_step(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     about = {name: event.get(name) for name in ("do", "remediation", "pass", "step", "index")}
     request = context.aws_request_id
     with Line("step_done", "step_stopped", OUTCOMES, **about, request=request) as line:
-        answer = machine.handle(wiring.ours(), event, request, _remaining(context))
+        answer = machine.handle(_ours(context), event, request, _remaining(context))
         line.told |= answer
     return answer
 
@@ -49,7 +49,7 @@ def on_execution_ended(event: Mapping[str, Any], context: Any) -> str:
     request, detail = context.aws_request_id, event.get("detail", {})
     about = {"request": request, "execution": detail.get("name")}
     with Line("execution_ended", "execution_left_open", **about) as line:
-        status = machine.ended(wiring.ours(), detail, request, _remaining(context))
+        status = machine.ended(_ours(context), detail, request, _remaining(context))
         line.told["status"] = status
     return status
 
@@ -60,7 +60,7 @@ def ingest_firewall_logs(event: Any, context: Any) -> dict[str, Any]:
 
     request = context.aws_request_id
     with Line("logs_ingested", "logs_failed", request=request) as line:
-        answer = ingest.ingest(wiring.ours(), event, request)
+        answer = ingest.ingest(_ours(context), event, request)
         line.told |= answer
     return answer
 
@@ -76,7 +76,7 @@ def retry_intake(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
         about = {"request": request, "message": message.id, "attempt": message.attempt}
         try:
             with Line("event_retried", "retry_failed", **about) as line:
-                desk, books = wiring.ours(), wiring.playbooks()
+                desk, books = _ours(context), wiring.playbooks()
                 line.told |= retrying.again(desk, books, message, request, remaining)
         except Exception:  # noqa: BLE001  # one event that cannot be handled holds up no other
             failed.append({"itemIdentifier": message.id})
@@ -99,7 +99,7 @@ def decide(identity: str, asked: Any, context: Any) -> Answer:
     about = {"request": request, "remediation": identity[:40]}
     try:
         with Line("decided", "not_decided", (NotDecided, Transient), **about) as line:
-            told = deciding.decide(wiring.ours(), identity, asked.context, asked.raw_body, request)
+            told = deciding.decide(_ours(context), identity, asked.context, asked.raw_body, request)
             line.told |= {name: told[name] for name in ("decision", "by", "plan", "message")}
     except NotDecided as wrong:
         first = {"first": wrong.first} if wrong.first else {}
@@ -115,7 +115,7 @@ def sweep(_event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     """Do what is due: reviews asked for, expiries warned of and begun."""
     from chalicelib import sweeping
 
-    desk, request = wiring.ours(), context.aws_request_id
+    desk, request = _ours(context), context.aws_request_id
     with Line("swept", "sweep_failed", request=request) as line:
         answer = sweeping.sweep(desk, request, _until(desk, context))
         line.told |= answer
@@ -126,7 +126,7 @@ def reconcile(_event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     """Find what was left undone; repair or report it."""
     from chalicelib import reconciling
 
-    desk, request = wiring.ours(), context.aws_request_id
+    desk, request = _ours(context), context.aws_request_id
     with Line("reconciled", "reconcile_failed", request=request) as line:
         answer = reconciling.reconcile(desk, wiring.playbooks(), request, _until(desk, context))
         line.told |= answer
@@ -148,7 +148,7 @@ def keep_audit(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
         about = {"request": context.aws_request_id, "sequence_number": number}
         try:
             with Line("record_kept", "record_not_kept", **about) as line:
-                line.told["became"] = keeping.keep(wiring.ours(), change)
+                line.told["became"] = keeping.keep(_ours(context), change)
         except Exception:  # noqa: BLE001  # one that cannot be kept holds up no other of its batch
             failed.append(number)
     return {"batchItemFailures": [{"itemIdentifier": each} for each in failed[:1]]}
@@ -159,10 +159,16 @@ def seal_audit(_event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     from chalicelib.outside import sealing
 
     with Line("sealed", "not_sealed", request=context.aws_request_id) as line:
-        made = sealing.seal(wiring.ours())
+        made = sealing.seal(_ours(context))
         answer = {"number": made.number, "heads": made.size, "root": made.root}
         line.told |= answer
     return answer
+
+
+def _ours(context: Any) -> Desk:
+    """Return this process's desk, at home where this function runs."""
+    settings.take_home_from(str(context.invoked_function_arn))
+    return wiring.ours()
 
 
 def _remaining(context: Any) -> float:

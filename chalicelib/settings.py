@@ -74,6 +74,21 @@ class Settings:
         """Return the alias of the key that signs the audit trail's seals."""
         return f"alias/firebreak-{self.stage}-seal"
 
+    @property
+    def state_bucket(self) -> str:
+        """Return the name of the bucket that keeps what was deployed."""
+        return f"firebreak-{self.stage}-state-{self.home_account}-{self.region}"
+
+    @property
+    def stage_key(self) -> str:
+        """Return the alias of the key that encrypts what the stage stores."""
+        return f"alias/firebreak-{self.stage}"
+
+    @property
+    def firewall_logs(self) -> str:
+        """Return the name of the stream and of the destinations that firewalls log to."""
+        return f"firebreak-{self.stage}-firewall-logs"
+
     def member_role_arn(self, account: str) -> str:
         """Return the ARN of the role that is assumed in an account."""
         return f"arn:{self.partition}:iam::{account}:role/{self.member_role}"
@@ -128,12 +143,13 @@ WANTED: Mapping[str, tuple[str, str]] = {
     "OWN_NETWORKS": (".+", "networks in CIDR notation with commas between"),
 }
 LISTS = ("ACCOUNTS", "ADMINISTRATORS", "RESPONDERS", "OWN_NETWORKS")
+API = "api_handler"  # the function that API Gateway invokes, under Chalice's name for it
 FUNCTIONS = (
     "on_event",
     "run_step",
     "on_execution_ended",
     "ingest_firewall_logs",
-    "api_handler",
+    API,
     "retry_intake",
     "sweep",
     "reconcile",
@@ -141,6 +157,31 @@ FUNCTIONS = (
     "seal_audit",
 )
 NEEDED = ("STAGE", "HOME_ACCOUNT", "REGION")
+
+
+def function_name(stage: str, function: str) -> str:
+    """Return the name that Chalice gives to a function; the API's is the stage's own."""
+    return f"firebreak-{stage}" if function == API else f"firebreak-{stage}-{function}"
+
+
+def function_role(stage: str, function: str) -> str:
+    """Return the name of the role that Chalice makes for a function."""
+    return f"firebreak-{stage}-{function}"
+
+
+def machine_role(stage: str) -> str:
+    """Return the name of the role that the state machines have."""
+    return f"firebreak-{stage}-machines"
+
+
+def forwarding_role(stage: str) -> str:
+    """Return the name of the role that forwards a member account's events."""
+    return f"firebreak-{stage}-forwarding"
+
+
+def take_home_from(function_arn: str) -> None:
+    """Take the security account from the ARN of the function that runs, if it is not set."""
+    os.environ.setdefault(f"{PREFIX}HOME_ACCOUNT", function_arn.split(":")[4])
 
 
 def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
@@ -191,8 +232,9 @@ def _is_network(value: str) -> bool:
 
 def _own_roles(value: Callable[[str], str]) -> tuple[str, ...]:
     """Return Firebreak's own roles, each by its whole name: it must never lock itself out."""
-    home = f"arn:{value('PARTITION')}:iam::{value('HOME_ACCOUNT')}:role/firebreak-{value('STAGE')}"
-    return (value("MEMBER_ROLE").rpartition("/")[2], *(f"{home}-{name}" for name in FUNCTIONS))
+    home = f"arn:{value('PARTITION')}:iam::{value('HOME_ACCOUNT')}:role/"
+    names = [function_role(value("STAGE"), name) for name in FUNCTIONS]
+    return (value("MEMBER_ROLE").rpartition("/")[2], *(home + name for name in names))
 
 
 def _settings(given: Mapping[str, str]) -> Settings:

@@ -16,7 +16,7 @@ from chalicelib.clock import Clock
 from chalicelib.effect import canonical_text
 from chalicelib.playbook import Playbook
 from chalicelib.runner.work import Desk
-from chalicelib.settings import FUNCTIONS, Settings, defaults, from_environment
+from chalicelib.settings import API, FUNCTIONS, Settings, defaults, from_environment
 from firebreak import audit_store, retry_queue
 from firebreak.audit_store import Fed
 from firebreak.cloud import Cloud
@@ -24,7 +24,6 @@ from firebreak.cloud.queues import Mapped
 
 STAGE = "replay"
 Followers = list[Callable[[str, Any, Any], None]]  # of a function's name, event and answer
-API = "api_handler"
 SLOW = ("run_step", "on_execution_ended", "sweep", "reconcile")  # closing may wait
 
 
