@@ -147,6 +147,22 @@ class TestForms:
         assert [("logs", key.replace("+", " "))] == asked
         assert {("444455556666", "eu-west-1")} == {(a.account, a.region) for a in batch.records}
 
+    @pytest.mark.parametrize(
+        ("zone", "region"),
+        [
+            ("eu-west-1b", "eu-west-1"),
+            ("us-west-2-lax-1a", "us-west-2"),
+            ("us-gov-east-1c", "us-gov-east-1"),
+            ("use1-az1", ""),
+            ("", ""),
+        ],
+    )
+    def test_a_zone_tells_the_region_where_the_log_does_not(self, zone: str, region: str) -> None:
+        """A subscription's records come from every region; a firewall's zone is of its own."""
+        (told,) = records(changed("alert_dns.json", "availability_zone", zone)).records
+
+        assert region == told.region
+
     def test_an_object_that_cannot_be_read_is_told(self) -> None:
         """Without a function, or where it rejects the object, the notification is rejected."""
         notice = {"s3": {"bucket": {"name": "logs"}, "object": {"key": "k"}}}
@@ -273,7 +289,7 @@ class TestEvents:
 
     def test_account_and_region_part_findings(self) -> None:
         """The same alert in another account or region is another finding, of another ARN."""
-        alerts = records(load("alert_dns.json")).records
+        alerts = records(changed("alert_dns.json", "availability_zone", "")).records
         entries = [
             alert_events(alerts, account, region)[0]
             for account, region in [

@@ -25,6 +25,9 @@ ESSENTIAL = frozenset(
     "action signature_id rev signature category severity".split()
 )
 FIREWALL = re.compile(r"[A-Za-z0-9-]{1,128}")
+# A zone's name begins with its region's: us-east-1a, us-west-2-lax-1a.
+# https://docs.aws.amazon.com/global-infrastructure/latest/regions/aws-availability-zones.html
+ZONE = re.compile(r"([a-z]{2,4}(?:-[a-z]+)+-[0-9]{1,2})(?:[a-z]|-[a-z0-9-]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,7 @@ class Alert:
 
     client: the address that opened the flow, empty where the record does not tell. names: what was
     asked for (HTTP host, TLS server name, DNS name), as sent. account, region: whose log it was in,
-    empty where that is not known.
+    empty where that is not known; where the log does not tell the region, the firewall's zone does.
     """
 
     firewall: str
@@ -68,9 +71,10 @@ def alert(record: Fields, account: str, region: str) -> Alert:
     event.text("alert.signature", "")
     event.integer("alert.severity", None)
     source, destination = event.address("src_ip"), event.address("dest_ip")
+    zone = record.identifier("availability_zone", "", max_length=KEY)
     return Alert(
         firewall=firewall,
-        zone=record.identifier("availability_zone", "", max_length=KEY),
+        zone=zone,
         signature_id=event.integer("alert.signature_id", least=0, most=2**32),
         source=source,
         destination=destination,
@@ -81,8 +85,14 @@ def alert(record: Fields, account: str, region: str) -> Alert:
         names=tuple(_names(event.value)),
         event=_fitting(event.value),
         account=account,
-        region=region,
+        region=region or _region_of(zone),
     )
+
+
+def _region_of(zone: str) -> str:
+    """Return the region of an availability zone, "" where its name tells none."""
+    found = ZONE.fullmatch(zone)
+    return found[1] if found else ""
 
 
 def _client(event: Fields, source: str, destination: str) -> str:
