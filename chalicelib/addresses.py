@@ -70,6 +70,11 @@ OWN_PERMISSIONS = (
     "ec2:DescribeManagedPrefixLists",
     "ec2:GetManagedPrefixListEntries",
 )
+# AWS's own lists, whose ARNs have `aws` where others have an account.
+# https://docs.aws.amazon.com/vpc/latest/userguide/working-with-aws-managed-prefix-lists.html
+OWN_TARGETS = {
+    "ec2:GetManagedPrefixListEntries": ("arn:{partition}:ec2:{region}:aws:prefix-list/*",)
+}
 
 _LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
 _TABLE = tuple((ipaddress.ip_network(each), what) for each, what in SPECIAL.items())

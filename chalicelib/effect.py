@@ -11,6 +11,7 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
+FIXTURE_TAG = "firebreak:fixture"  # on what is Firebreak's own, with which of them it is
 JSON = Any  # None, bool, int, float, str, list, dict; sets and tuples are made canonical
 
 

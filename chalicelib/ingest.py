@@ -8,9 +8,11 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib import intake
-from chalicelib.errors import Transient
+from chalicelib.errors import Rejected, Transient
 from chalicelib.firewall_logs import alert_events, entries, records
 from chalicelib.runner.work import Desk
+
+NAMED = "FIREBREAK_FIREWALL_LOG_BUCKETS"
 
 
 def ingest(desk: Desk, payload: Any, request: str) -> dict[str, Any]:
@@ -41,6 +43,11 @@ def ingest(desk: Desk, payload: Any, request: str) -> dict[str, Any]:
 
 
 def _object(desk: Desk, bucket: str, key: str) -> bytes:
+    """Return a log object. Raise Rejected for one of a bucket that the operator has not named."""
+    if bucket not in desk.settings.firewall_log_buckets:
+        known = ", ".join(desk.settings.firewall_log_buckets) or "none"
+        why = f"{bucket:.63} is no bucket that logs are read from ({known}): see {NAMED}"
+        raise Rejected("s3.bucket.name", why)
     body = desk.access.home("s3").get_object(Bucket=bucket, Key=key)["Body"]
     return bytes(body.read())
 

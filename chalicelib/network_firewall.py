@@ -11,6 +11,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from chalicelib.effect import (
+    FIXTURE_TAG,
     JSON,
     Call,
     FixtureState,
@@ -44,7 +45,6 @@ GUARD = (
     "drop ip 255.255.255.254/32 any -> 255.255.255.254/32 any"
     ' (msg:"Firebreak: keeps this group from being empty"; sid:1000000; rev:1;)'
 )
-FIXTURE_TAG = "firebreak:fixture"
 
 _SID = re.compile(r"\bsid\s*:\s*(\d+)\s*;")
 

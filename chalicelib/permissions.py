@@ -47,6 +47,20 @@ _WORDS = {
 # Operations whose actions have other names, or that need several.
 ACTIONS: dict[str, dict[str, tuple[str, ...]]] = {
     "accessanalyzer": {"GetFindingV2": ("GetFinding",), "ListFindingsV2": ("ListFindings",)},
+    # API Gateway's actions are HTTP's verbs, on the path that is called.
+    "apigateway": {
+        "CreateDeployment": ("POST",),
+        "DeleteRestApi": ("DELETE",),
+        "GetIntegration": ("GET",),
+        "GetMethod": ("GET",),
+        "GetResources": ("GET",),
+        "GetRestApi": ("GET",),
+        "GetRestApis": ("GET",),
+        "GetStages": ("GET",),
+        "ImportRestApi": ("POST",),
+        "PutRestApi": ("PUT",),
+        "UpdateRestApi": ("PATCH",),
+    },
     "dynamodb": {
         "BatchExecuteStatement": (
             "PartiQLDelete",

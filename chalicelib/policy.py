@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import string
 from collections.abc import Iterable, Mapping
@@ -28,22 +29,26 @@ class Scope:
     stage: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Limit:
+    """What a statement is limited to: ARNs, conditions, a region."""
+
+    arns: tuple[str, ...]
+    condition: str
+    region: str
+
+
 def session_policy(action: Action, params: Mapping[str, Any], scope: Scope) -> str:
     """Return one step's session policy: its action's permissions, in its region, on its target.
 
     Raise Failed where a parameter would widen the policy or make it longer than AWS takes.
     """
-    grouped: dict[tuple[tuple[str, ...], bool], list[str]] = {}
-    for permission in action.permissions:
-        regional = permission.partition(":")[0] not in GLOBAL_SERVICES
-        grouped.setdefault((_arns(action, permission, params, scope), regional), []).append(
-            permission
-        )
-    statements = [
-        _statement(permissions, arns, scope.region if regional else "")
-        for (arns, regional), permissions in grouped.items()
+    limits = [
+        (permission, limit)
+        for permission in action.permissions
+        for limit in _limits(action, permission, params, scope)
     ]
-    text = canonical_text({"Version": "2012-10-17", "Statement": statements})
+    text = _policy(limits)
     if len(text) > SESSION_POLICY_LIMIT:
         raise Failed(
             f"{action.name}: its session policy has {len(text)} characters, AWS takes 2,048"
@@ -53,33 +58,52 @@ def session_policy(action: Action, params: Mapping[str, Any], scope: Scope) -> s
 
 def reading_policy(permissions: Iterable[str], region: str) -> str:
     """Return the policy of a session that only reads: these permissions, in its region."""
-    grouped: dict[bool, list[str]] = {}
-    for permission in permissions:
-        regional = permission.partition(":")[0] not in GLOBAL_SERVICES
-        grouped.setdefault(regional, []).append(permission)
-    statements = [
-        _statement(each, ("*",), region if regional else "") for regional, each in grouped.items()
-    ]
+    everything = ("*",)
+    return _policy(
+        [(each, _Limit(everything, "{}", _region(each, region))) for each in permissions]
+    )
+
+
+def _policy(limits: Iterable[tuple[str, _Limit]]) -> str:
+    """Return a policy with a statement for each limit that permissions have in common."""
+    grouped: dict[_Limit, list[str]] = {}
+    for permission, limit in limits:
+        grouped.setdefault(limit, []).append(permission)
+    statements = [_statement(each, limit) for limit, each in grouped.items()]
     return canonical_text({"Version": "2012-10-17", "Statement": statements})
 
 
-def _statement(permissions: list[str], arns: tuple[str, ...], region: str) -> dict[str, Any]:
-    statement: dict[str, Any] = {
-        "Effect": "Allow",
-        "Action": sorted(permissions),
-        "Resource": sorted(arns),
-    }
-    if region:
-        statement["Condition"] = {"StringEquals": {"aws:RequestedRegion": region}}
-    return statement
+def _statement(permissions: list[str], limit: _Limit) -> dict[str, Any]:
+    condition: dict[str, dict[str, Any]] = json.loads(limit.condition)
+    if limit.region:
+        equal = condition.get("StringEquals", {})
+        condition["StringEquals"] = {"aws:RequestedRegion": limit.region, **equal}
+    statement = {"Effect": "Allow", "Action": sorted(permissions), "Resource": sorted(limit.arns)}
+    return {**statement, "Condition": condition} if condition else statement
 
 
-def _arns(
+def _region(permission: str, region: str) -> str:
+    return "" if permission.partition(":")[0] in GLOBAL_SERVICES else region
+
+
+def _limits(
     action: Action, permission: str, params: Mapping[str, Any], scope: Scope
-) -> tuple[str, ...]:
-    formats = action.target.get(permission, action.target.get("*", ()))
-    arns = tuple(_arn(each, params, scope) for each in formats)
-    return tuple(arn for arn in arns if arn) or ("*",)
+) -> list[_Limit]:
+    """Return what a permission is limited to, once for each condition that its ARNs have."""
+    found: dict[str, list[str]] = {}
+    for each in action.on(permission):
+        if params.get(each.unless) is None and (arn := _arn(each.arn, params, scope)):
+            found.setdefault(canonical_text(each.condition), []).append(arn)
+    region = _region(permission, scope.region)
+    return [
+        _Limit(tuple(arns), condition, "" if _all_in(arns, region) else region)
+        for condition, arns in (found or {"{}": ["*"]}).items()
+    ]
+
+
+def _all_in(arns: Iterable[str], region: str) -> bool:
+    """Say whether ARNs name the region themselves, so that no condition has to."""
+    return all(arn.split(":")[3:4] == [region] for arn in arns)
 
 
 def _arn(template: str, params: Mapping[str, Any], scope: Scope) -> str:

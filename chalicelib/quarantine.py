@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from chalicelib.effect import JSON, Call, FixtureState, Reader, canonical_text, fixture, placeholder
+from chalicelib.effect import (
+    FIXTURE_TAG,
+    JSON,
+    Call,
+    FixtureState,
+    Reader,
+    canonical_text,
+    fixture,
+    placeholder,
+)
 from chalicelib.errors import Refused, Transient
 
 Rule = tuple[bool, str, str]  # outbound, protocol, the other side
@@ -62,7 +71,7 @@ def _named_group(aws: Reader, vpc_id: str, kind: str) -> dict[str, Any] | None:
 
 
 def _is_own(shown: Mapping[str, Any], kind: str) -> bool:
-    return {"Key": "firebreak:fixture", "Value": kind} in shown.get("Tags", ())
+    return {"Key": FIXTURE_TAG, "Value": kind} in shown.get("Tags", ())
 
 
 def _own_group(aws: Reader, vpc_id: str, kind: str, wanted: frozenset[Rule]) -> FixtureState:
@@ -73,7 +82,7 @@ def _own_group(aws: Reader, vpc_id: str, kind: str, wanted: frozenset[Rule]) -> 
         raise Refused(
             "fixture_differs",
             f"{shown['GroupId']} in {vpc_id} is named {shown['GroupName']}, but has no tag"
-            f" firebreak:fixture={kind}: delete it, or tag it if it is Firebreak's",
+            f" {FIXTURE_TAG}={kind}: delete it, or tag it if it is Firebreak's",
         )
     rules = {each["SecurityGroupRuleId"]: _meaning(each) for each in _rules(aws, shown)}
     extra = sorted((rule[0], id_) for id_, rule in rules.items() if rule not in wanted)
@@ -136,7 +145,7 @@ def _meaning(rule: Mapping[str, Any]) -> Rule:
 
 def _create(stage: str, vpc_id: str, kind: str) -> Call:
     name = _name(stage, kind)
-    tags = [{"Key": "Name", "Value": name}, {"Key": "firebreak:fixture", "Value": kind}]
+    tags = [{"Key": "Name", "Value": name}, {"Key": FIXTURE_TAG, "Value": kind}]
     return Call(
         "ec2",
         "create_security_group",

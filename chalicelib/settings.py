@@ -43,6 +43,7 @@ class Settings:
     api_url: str = ""  # of the stage's API, for the desk; looked up where it is not given
     own_networks: tuple[str, ...] = ()  # public networks of one's own: IPv6 of the VPCs, BYOIP
     guardrails: str = ""  # another file than the packaged one
+    firewall_log_buckets: tuple[str, ...] = ()  # from which log objects are read, and no others
 
     def state_machine_arn(self, playbook: str) -> str:
         """Return the ARN of a playbook's state machine."""
@@ -141,8 +142,12 @@ WANTED: Mapping[str, tuple[str, str]] = {
     "API_URL": ("https://[!-~]+", "the URL of an API, beginning with https://"),
     "GUARDRAILS": (".+", "a file"),
     "OWN_NETWORKS": (".+", "networks in CIDR notation with commas between"),
+    "FIREWALL_LOG_BUCKETS": (
+        "[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]",
+        "names of S3 buckets with commas between",
+    ),
 }
-LISTS = ("ACCOUNTS", "ADMINISTRATORS", "RESPONDERS", "OWN_NETWORKS")
+LISTS = ("ACCOUNTS", "ADMINISTRATORS", "RESPONDERS", "OWN_NETWORKS", "FIREWALL_LOG_BUCKETS")
 API = "api_handler"  # the function that API Gateway invokes, under Chalice's name for it
 FUNCTIONS = (
     "on_event",
@@ -260,4 +265,5 @@ def _settings(given: Mapping[str, str]) -> Settings:
         api_url=value("API_URL"),
         own_networks=_parts(value("OWN_NETWORKS")),
         guardrails=value("GUARDRAILS"),
+        firewall_log_buckets=_parts(value("FIREWALL_LOG_BUCKETS")),
     )

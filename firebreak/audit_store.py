@@ -8,6 +8,7 @@ from typing import Any
 
 from chalicelib.settings import Settings
 from firebreak.cloud import Cloud
+from firebreak.tables import STREAM
 
 YEARS = 10  # that an object is locked
 
@@ -63,7 +64,7 @@ def provide(cloud: Cloud, settings: Settings) -> Fed:
     kms.create_alias(AliasName=settings.seal_key, TargetKeyId=made["KeyId"])
     session.client("dynamodb").update_table(
         TableName=settings.audit_table,
-        StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"},
+        StreamSpecification={"StreamEnabled": True, **STREAM},
     )
     return Fed(cloud, settings)
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from chalicelib import retrying
 from chalicelib.clock import Clock
 from chalicelib.settings import Settings
-from firebreak.cloud import Cloud
-from firebreak.cloud.queues import Mapped
+
+if TYPE_CHECKING:  # a deployment needs the numbers alone, not an embedded AWS
+    from firebreak.cloud import Cloud
+    from firebreak.cloud.queues import Mapped
 
 KEPT = 14 * 86_400  # seconds that a queue keeps a message, the most SQS allows
 # A message that its function was given and did not answer for is seen again after so many seconds:

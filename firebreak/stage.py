@@ -10,14 +10,21 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from chalicelib import guardrails, reconciling, wiring, workflow
-from chalicelib.actions import actions
+from chalicelib import wiring, workflow
 from chalicelib.clock import Clock
 from chalicelib.effect import canonical_text
 from chalicelib.playbook import Playbook
 from chalicelib.runner.work import Desk
-from chalicelib.settings import API, FUNCTIONS, Settings, defaults, from_environment
-from firebreak import audit_store, retry_queue
+from chalicelib.settings import (
+    API,
+    FUNCTIONS,
+    Settings,
+    defaults,
+    from_environment,
+    function_name,
+    machine_role,
+)
+from firebreak import audit_store, retry_queue, roles, tables
 from firebreak.audit_store import Fed
 from firebreak.cloud import Cloud
 from firebreak.cloud.queues import Mapped
@@ -58,13 +65,18 @@ class Stage:
     members: set[str] = field(default_factory=set)
     machines: set[str] = field(default_factory=set)
     apis: list[str] = field(default_factory=list)
+    trusted: tuple[str, ...] = ()
 
     def provide_machines(self, names: Iterable[str]) -> None:
         """Make the state machines of playbooks that are not there yet."""
         for name in set(names) - self.machines:
             self.machines.add(name)
             definition = definition_of(self.playbooks[name], self.function_arn)
-            self.cloud.create_state_machine(f"firebreak-{self.settings.stage}-{name}", definition)
+            self.cloud.create_state_machine(
+                f"firebreak-{self.settings.stage}-{name}",
+                definition,
+                machine_role(self.settings.stage),
+            )
 
     def provide_queues(self) -> Mapped:
         """Make the queues of events that functions fail on; return what reads the retry queue."""
@@ -79,9 +91,10 @@ class Stage:
         import app
 
         if not self.apis:
-            name = f"firebreak-{self.settings.stage}"  # Chalice's own for the function of an API
+            name = function_name(self.settings.stage, API)
             handler = _noting(API, app.api_handler, self.followers)
-            self.cloud.add_function(name, handler, timeout=29)
+            role = roles.of_function(self.settings, API)
+            self.cloud.add_function(name, handler, role.policy, role_name=role.name, timeout=29)
             self.apis.append(self.cloud.add_api(app.app.app_name, app.app, name))
         return self.apis[0]
 
@@ -90,45 +103,7 @@ class Stage:
         if account in self.members:
             return
         self.members.add(account)
-        client = self.cloud.session(account).client("iam")
-        client.create_role(
-            RoleName=self.settings.member_role,
-            AssumeRolePolicyDocument=canonical_text(_trust(self.settings)),
-        )
-        client.put_role_policy(
-            RoleName=self.settings.member_role,
-            PolicyName="firebreak",
-            PolicyDocument=canonical_text(member_policy()),
-        )
-
-
-def _trust(settings: Settings) -> dict[str, Any]:
-    root = f"arn:{settings.partition}:iam::{settings.home_account}:root"
-    return {
-        "Version": "2012-10-17",
-        "Statement": [
-            {
-                "Effect": "Allow",
-                "Principal": {"AWS": root},
-                "Action": "sts:AssumeRole",
-                "Condition": {"StringEquals": {"sts:ExternalId": settings.external_id}},
-            }
-        ],
-    }
-
-
-@cache
-def member_policy() -> dict[str, Any]:
-    """Return what the role in a member account may do: what actions and guardrails declare."""
-    declared = {
-        permission
-        for action in actions().values()
-        if action.at == "resource"
-        for permission in action.permissions
-    }
-    every = sorted({*declared, *guardrails.PERMISSIONS, *reconciling.permissions()})
-    statement = {"Effect": "Allow", "Action": every, "Resource": "*"}
-    return {"Version": "2012-10-17", "Statement": [statement]}
+        roles.make_member(self.cloud, self.settings, account, self.trusted)
 
 
 @contextlib.contextmanager
@@ -138,10 +113,12 @@ def staged(
     environment: Mapping[str, str] | None = None,
     *,
     machines: bool = True,
+    trusted: tuple[str, ...] = (),
 ) -> Iterator[Stage]:
     """Put a stage with these playbooks into an embedded AWS for the length of a `with`.
 
     machines: make every playbook's state machine now; else `provide_machines` makes those needed.
+    trusted: ARNs of those at a desk who may assume the role in an account, beside the functions.
     """
     variables = defaults(STAGE, cloud.home_account, cloud.region)
     variables |= {"FIREBREAK_APPLY_SAMPLES": "true", **(environment or {})}
@@ -155,7 +132,16 @@ def staged(
             followers: Followers = []
             followers.append(lambda name, _event, answer: answers.append((name, answer)))
             function_arn = _make(cloud, settings, followers)
-            stage = Stage(cloud, settings, playbooks, desk, answers, function_arn, followers)
+            stage = Stage(
+                cloud,
+                settings,
+                playbooks,
+                desk,
+                answers,
+                function_arn,
+                followers,
+                trusted=trusted,
+            )
             stage.admit_account(cloud.home_account)
             stage.provide_machines(playbooks if machines else ())
             yield stage
@@ -187,7 +173,9 @@ def _make(cloud: Cloud, settings: Settings, followers: Followers) -> str:
     session = cloud.session()
     _make_tables(session.client("dynamodb"), settings)
     session.client("sns").create_topic(Name=settings.topic_arn.rpartition(":")[2])
-    return _make_functions(cloud, followers)["run_step"]
+    arns = _make_functions(cloud, settings, followers)
+    roles.make_machines(cloud, settings, arns["run_step"])
+    return arns["run_step"]
 
 
 def definition_of(playbook: Playbook, function_arn: str) -> dict[str, Any]:
@@ -205,18 +193,13 @@ def _compiled(text: str) -> dict[str, Any]:
 
 def _make_tables(client: Any, settings: Settings) -> None:
     for table, keys in (
-        (settings.remediations_table, (("pk", "S", "HASH"), ("sk", "S", "RANGE"))),
-        (settings.audit_table, (("chain", "S", "HASH"), ("seq", "N", "RANGE"))),
+        (settings.remediations_table, tables.REMEDIATIONS),
+        (settings.audit_table, tables.AUDIT),
     ):
-        client.create_table(
-            TableName=table,
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[{"AttributeName": n, "AttributeType": t} for n, t, _ in keys],
-            KeySchema=[{"AttributeName": n, "KeyType": k} for n, _, k in keys],
-        )
+        client.create_table(TableName=table, **tables.shape(keys))
 
 
-def _make_functions(cloud: Cloud, followers: Followers) -> dict[str, str]:
+def _make_functions(cloud: Cloud, settings: Settings, followers: Followers) -> dict[str, str]:
     import app
 
     arns = {}
@@ -225,7 +208,10 @@ def _make_functions(cloud: Cloud, followers: Followers) -> dict[str, str]:
             continue  # made with its API
         timeout = workflow.FUNCTION_SECONDS if name in SLOW else 60
         handler = _noting(name, getattr(app, name), followers)
-        arns[name] = cloud.add_function(name, handler, timeout=timeout)
+        role = roles.of_function(settings, name)
+        arns[name] = cloud.add_function(
+            name, handler, role.policy, role_name=role.name, timeout=timeout
+        )
     cloud.add_rule("on_event", app.EVENTS, "on_event")
     cloud.add_rule("on_execution_ended", app.ENDED, "on_execution_ended")
     return arns

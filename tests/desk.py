@@ -20,6 +20,7 @@ from firebreak.cloud.calls import CallInfo
 from firebreak.event_files import events
 from firebreak.replay import HOME, Options, deliver, settle
 from firebreak.stage import Stage, staged
+from tests.worlds import DESK
 
 EVENTS = Path(__file__).parent / "events"
 PLAYBOOKS = playbook.load(playbook.FOLDER)
@@ -71,7 +72,7 @@ def office(
     known = PLAYBOOKS if playbooks is None else playbooks
     with (
         Cloud(HOME) as cloud,
-        staged(cloud, known, variables, machines=False) as stage,
+        staged(cloud, known, variables, machines=False, trusted=DESK) as stage,
         at_desk(stage),
     ):
         yield stage

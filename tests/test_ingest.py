@@ -23,7 +23,7 @@ ALERT = recorded("network_firewall/alert_outbound_tls.json")
 @pytest.fixture
 def stage() -> Iterator[Stage]:
     """Give a stage without playbooks: what comes in is recorded as seen."""
-    with world() as made:
+    with world(FIREWALL_LOG_BUCKETS="firewall-logs") as made:
         yield made
 
 
@@ -159,19 +159,32 @@ def test_a_bus_that_is_down_is_tried_again(stage: Stage, error: Exception) -> No
 
 
 def test_a_log_object_is_read(stage: Stage) -> None:
-    """An S3 notification is read with the function's own role; an object that is gone fails."""
+    """An S3 notification is read with the function's own role; an object that is gone fails.
+
+    Whoever may not list a bucket is told by S3 that access to what is not there is denied.
+    """
     client = stage.cloud.session().client("s3")
     client.create_bucket(Bucket="firewall-logs")
     lines = "\n".join(json.dumps(alert(number)) for number in (1, 2))
     client.put_object(Bucket="firewall-logs", Key="a b.log.gz", Body=gzip.compress(lines.encode()))
 
     assert 2 == invoke(stage, notification("a+b.log.gz"))["alerts"]
-    assert "NoSuchKey" == invoke(stage, notification("gone"))["errorType"]
+    assert "AccessDenied" == invoke(stage, notification("gone"))["errorType"]
 
 
-def notification(key: str) -> dict[str, Any]:
+def notification(key: str, bucket: str = "firewall-logs") -> dict[str, Any]:
     """Return what S3 sends of an object."""
-    return {"Records": [{"s3": {"bucket": {"name": "firewall-logs"}, "object": {"key": key}}}]}
+    return {"Records": [{"s3": {"bucket": {"name": bucket}, "object": {"key": key}}}]}
+
+
+def test_an_object_of_another_bucket_is_rejected(stage: Stage) -> None:
+    """Who can invoke the function cannot have it read any bucket: only those that are named."""
+    answer = invoke(stage, notification("k", "payroll"))
+
+    (reason,) = answer["rejected"]
+    assert "payroll is no bucket that logs are read from (firewall-logs)" in reason
+    assert "FIREBREAK_FIREWALL_LOG_BUCKETS" in reason
+    assert [] == [call for call in stage.cloud.calls if call.operation == "GetObject"]
 
 
 @pytest.mark.parametrize("payload", [None, 1, "text", [], {}, {"awslogs": {}}, {"Records": [1]}])

@@ -16,10 +16,12 @@ from chalicelib.playbook import Playbook, from_document
 from chalicelib.store import Remediation
 from firebreak.cloud import Cloud
 from firebreak.cloud.calls import CallInfo
+from firebreak.cloud.identity import current_invocation
 from firebreak.stage import Stage, staged
 
 HOME = "111122223333"
 MEMBER = "222233334444"
+DESK = (f"arn:aws:iam::{HOME}:root",)  # tests act as administrators of the security account
 EVENTS = Path(__file__).parent / "events"
 
 HEAD = Remediation(
@@ -45,8 +47,18 @@ def world(
 ) -> Iterator[Stage]:
     """Give a stage with these playbooks; keywords are its FIREBREAK_ variables."""
     variables = {f"FIREBREAK_{name}": value for name, value in environment.items()}
-    with Cloud(HOME) as cloud, staged(cloud, playbooks or {}, variables) as stage:
+    with Cloud(HOME) as cloud, staged(cloud, playbooks or {}, variables, trusted=DESK) as stage:
         yield stage
+
+
+@contextmanager
+def outside_functions() -> Iterator[None]:
+    """Let a hook that a function's call consults act as somebody at a desk, as another process."""
+    token = current_invocation.set(None)
+    try:
+        yield
+    finally:
+        current_invocation.reset(token)
 
 
 def playbook(name: str = "test", /, **parts: Any) -> Playbook:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from chalicelib.actions import action
+from chalicelib.actions import Condition, On, action
 from chalicelib.addresses import (
     NEVER,
     OWN_PERMISSIONS,
+    OWN_TARGETS,
     blockable_domain,
     own_networks,
     sort_out,
 )
-from chalicelib.effect import Change, Effects, Reader
+from chalicelib.effect import FIXTURE_TAG, Change, Effects, Reader
 from chalicelib.errors import NotApplicable, Refused
 from chalicelib.gone import gone
 from chalicelib.network_firewall import (
@@ -39,9 +40,19 @@ from chalicelib.network_firewall import (
 from chalicelib.parameters import CIDRS
 
 HERE = "arn:{partition}:network-firewall:{region}:{account}"
+# Firebreak's own group, or the one that the step names; without the tag it is somebody else's.
+# https://docs.aws.amazon.com/network-firewall/latest/developerguide/tagging.html
+GROUP = f"{HERE}:stateful-rulegroup/"
+BORN = {"Null": {f"aws:RequestTag/{FIXTURE_TAG}": "false"}}
+OWN = {"Null": {f"aws:ResourceTag/{FIXTURE_TAG}": "false"}}
 FLOWS = "connections that were open before the rules came: flush them (StartFlowFlush)"
 PASSED = "what a pass rule of the policy lets through: pass goes before drop in its action order"
 STATELESS = "what the policy's stateless rules do not forward to the stateful ones"
+
+
+def _groups(condition: Condition) -> tuple[On, ...]:
+    own = On(f"{GROUP}firebreak-{{stage}}-blocklist*", condition, unless="rule_group")
+    return (own, On(f"{GROUP}{{rule_group}}", condition))
 
 
 @action(
@@ -84,10 +95,11 @@ STATELESS = "what the policy's stateless rules do not forward to the stateful on
     ),
     facts=("rule_group", "policy", "blocked", "skipped", "survives"),
     target={
+        **OWN_TARGETS,
         "network-firewall:DescribeFirewall": (HERE + ":firewall/{firewall_name}",),
-        "network-firewall:CreateRuleGroup": (HERE + ":stateful-rulegroup/*",),
-        "network-firewall:TagResource": (HERE + ":stateful-rulegroup/*",),
-        "network-firewall:UpdateRuleGroup": (HERE + ":stateful-rulegroup/*",),
+        "network-firewall:CreateRuleGroup": _groups(BORN),
+        "network-firewall:TagResource": _groups(BORN),
+        "network-firewall:UpdateRuleGroup": _groups(OWN),
     },
 )
 def block_in_network_firewall(

@@ -10,6 +10,7 @@ from chalicelib.actions import action
 from chalicelib.addresses import (
     NEVER,
     OWN_PERMISSIONS,
+    OWN_TARGETS,
     canonical,
     own_networks,
     sort_out,
@@ -40,7 +41,11 @@ NOTE = (
         "ec2:DeleteNetworkAclEntry",
     ),
     facts=("acls", "denied", "skipped", "uncovered", "note"),
-    target={"ec2:CreateNetworkAclEntry": ACLS, "ec2:DeleteNetworkAclEntry": ACLS},
+    target={
+        **OWN_TARGETS,
+        "ec2:CreateNetworkAclEntry": ACLS,
+        "ec2:DeleteNetworkAclEntry": ACLS,
+    },
 )
 def deny_in_network_acl(
     aws: Reader, instance_id: str, cidrs: list[str], never: list[str]

@@ -5,15 +5,22 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import product
 
-from chalicelib.actions import action
+from chalicelib.actions import On, action
 from chalicelib.autoscaling import membership
 from chalicelib.ec2 import Interface, always_tracked, instance, interface_groups, interfaces
-from chalicelib.effect import JSON, Call, Change, Effects, Reader
+from chalicelib.effect import FIXTURE_TAG, JSON, Call, Change, Effects, Reader
 from chalicelib.errors import NotApplicable, Refused
 from chalicelib.network_acl import DIRECTIONS, acls_of, denied
 from chalicelib.parameters import INSTANCE_ID
-from chalicelib.quarantine import own_group_id, quarantine_group, untrack_group
+from chalicelib.quarantine import WHY, own_group_id, quarantine_group, untrack_group
 
+HERE = "arn:{partition}:ec2:{region}:{account}:"
+GROUPS = HERE + "security-group/*"
+# A group is Firebreak's own from its birth on; no other's rules are touched, and nothing else gets
+# a tag. https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/supported-iam-actions-tagging.html
+BORN = {"StringEquals": {f"aws:RequestTag/{FIXTURE_TAG}": tuple(WHY)}}
+OWN = {"StringEquals": {f"aws:ResourceTag/{FIXTURE_TAG}": tuple(WHY)}}
+WITH_THE_GROUP = {"StringEquals": {"ec2:CreateAction": "CreateSecurityGroup"}}
 IN_SERVICE = ("InService", "Pending")
 UNFILTERED = (
     "DNS through the VPC's resolver, instance metadata, DHCP and time: no security group"
@@ -57,7 +64,14 @@ TRACKED = "connections made before: tracked ones last until they idle out, TCP f
         "survives",
         "public_addresses",
     ),
-    target={"ec2:CreateTags": ("arn:{partition}:ec2:{region}:{account}:security-group/*",)},
+    target={
+        "ec2:CreateSecurityGroup": (On(GROUPS, BORN), HERE + "vpc/*"),
+        "ec2:CreateTags": (On(GROUPS, WITH_THE_GROUP),),
+        "ec2:AuthorizeSecurityGroupIngress": (On(GROUPS, OWN),),
+        "ec2:AuthorizeSecurityGroupEgress": (On(GROUPS, OWN),),
+        "ec2:RevokeSecurityGroupIngress": (On(GROUPS, OWN),),
+        "ec2:RevokeSecurityGroupEgress": (On(GROUPS, OWN),),
+    },
 )
 def isolate_instance(aws: Reader, instance_id: str, cut_tracked: str = "none") -> Effects:
     """Move every network interface of an instance into a security group without rules.

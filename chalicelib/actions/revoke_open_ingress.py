@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from chalicelib import quotas
-from chalicelib.actions import action
+from chalicelib.actions import On, action
 from chalicelib.effect import Change, Effects, Reader
 from chalicelib.gone import gone
 from chalicelib.ingress import (
@@ -35,6 +35,7 @@ from chalicelib.quotas import vpc_quota
 
 GROUP = "arn:{partition}:ec2:{region}:{account}:security-group/{group_id}"
 RULES = "arn:{partition}:ec2:{region}:{account}:security-group-rule/*"
+WITH_THE_RULE = {"StringEquals": {"ec2:CreateAction": "AuthorizeSecurityGroupIngress"}}
 
 
 @action(
@@ -66,7 +67,7 @@ RULES = "arn:{partition}:ec2:{region}:{account}:security-group-rule/*"
     target={
         "ec2:RevokeSecurityGroupIngress": (GROUP, RULES),
         "ec2:AuthorizeSecurityGroupIngress": (GROUP, RULES),
-        "ec2:CreateTags": (RULES,),
+        "ec2:CreateTags": (On(RULES, WITH_THE_RULE),),
     },
 )
 def revoke_open_ingress(

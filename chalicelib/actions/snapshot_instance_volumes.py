@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from chalicelib.actions import action
+from chalicelib.actions import On, action
 from chalicelib.ec2 import SETTLES, instance, volumes
 from chalicelib.effect import JSON, Call, Effects, Evidence, Reader, probe
 from chalicelib.errors import NotApplicable
@@ -40,7 +40,12 @@ DESCRIPTION = 255
             "arn:{partition}:ec2:{region}:{account}:volume/*",
             "arn:{partition}:ec2:{region}::snapshot/*",
         ),
-        "ec2:CreateTags": ("arn:{partition}:ec2:{region}::snapshot/*",),
+        "ec2:CreateTags": (
+            On(
+                "arn:{partition}:ec2:{region}::snapshot/*",
+                {"StringEquals": {"ec2:CreateAction": "CreateSnapshots"}},
+            ),
+        ),
     },
 )
 def snapshot_instance_volumes(

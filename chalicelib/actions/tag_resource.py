@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chalicelib import tags, text
-from chalicelib.actions import action
+from chalicelib.actions import On, action
 from chalicelib.effect import Change, Effects, Reader
 from chalicelib.errors import Refused
 
@@ -54,7 +54,7 @@ VALUE = {"type": "string", "maxLength": 1024, "description": "value of the tag"}
     facts=("arn", "key", "value"),
     contains=False,
     target={
-        "*": ("{arn}",),
+        "*": (On("{arn}", kinds=tags.SUPPORTED),),
         **{
             f"ec2:Describe{each}": ("*",)
             for each in (

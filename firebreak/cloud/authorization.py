@@ -1,27 +1,31 @@
 """Refuse what the caller's policies do not allow, in each service's own words.
 
-A request is allowed when the identity's policies allow it, the session policy does too, and
-nothing denies it. https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies.html
+A request is allowed when the identity's policies allow it, its permissions boundary and the session
+policy do too, and nothing denies it.
+https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies.html
 """
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator, Mapping
+from itertools import product
 from typing import Any
 
 from chalicelib.permissions import iam_action
+from firebreak.cloud import limits
 from firebreak.cloud.calls import CallInfo, Refusal
 from firebreak.cloud.identity import Principal
-from firebreak.cloud.policy import Context, Decision, Request, evaluate
-from firebreak.cloud.resources import ANY, resources
+from firebreak.cloud.objects import keys_of, missing, parts_of
+from firebreak.cloud.policy import Context, Decision, Request
+from firebreak.cloud.resources import ANY, resources, transaction
 
 # What anyone may call: https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
 ALWAYS_ALLOWED = frozenset({"sts:GetCallerIdentity"})
 
 # Services that speak the query or REST-XML protocols say AccessDenied; the JSON ones say
 # AccessDeniedException.
-_XML_SERVICES = frozenset(
+XML_SERVICES = frozenset(
     {
         "autoscaling",
         "cloudformation",
@@ -38,6 +42,7 @@ _XML_SERVICES = frozenset(
         "sts",
     }
 )
+_READS_OBJECT = frozenset({"GetObject", "HeadObject"})
 _PASSES_ROLE = frozenset(
     {"AssociateIamInstanceProfile", "ReplaceIamInstanceProfileAssociation", "RunInstances"}
 )
@@ -50,26 +55,31 @@ def check_authorized(info: CallInfo, principal: Principal) -> None:
     if principal.policies is None:
         return
     context = request_context(info, principal)
-    for action, resource in asked_for(info):
+    for (action, resource), part in product(asked_for(info), parts_of(info)):
         if action not in ALWAYS_ALLOWED:
-            _check(info, principal, Request(action, resource, context))
+            keys = {**context, **part, **keys_of(info, action, resource)}
+            require(info, principal, Request(action, resource, keys))
 
 
-def _check(info: CallInfo, principal: Principal, request: Request) -> None:
-    identity = evaluate(principal.policies or (), request)
-    if identity is not Decision.ALLOW:
-        raise _denied(info, principal, request, "identity-based", identity)
-    if principal.session_policy is not None:
-        session = evaluate((principal.session_policy,), request)
-        if session is not Decision.ALLOW:
-            raise _denied(info, principal, request, "session", session)
+def require(info: CallInfo, principal: Principal, request: Request) -> None:
+    """Refuse a request that the principal's policies do not allow."""
+    refused = limits.refusal(principal, request)
+    if refused is not None:
+        raise _denied(info, principal, request, *refused)
 
 
 def asked_for(info: CallInfo) -> Iterator[tuple[str, str]]:
     """Yield every action and resource for which a call needs permission."""
+    if (info.service, info.operation) == ("dynamodb", "TransactWriteItems"):
+        yield from transaction(info)
+        return
     for action in _actions(info):
         for resource in resources(info, action):
             yield action, resource
+    if info.service == "s3" and missing(info):
+        yield "s3:ListBucket", f"arn:aws:s3:::{info.params['Bucket']}"
+    if info.service == "network-firewall" and info.params.get("Tags"):
+        yield from (("network-firewall:TagResource", arn) for arn in resources(info, action))
     if info.service != "ec2":
         return
     for kind in [spec.get("ResourceType", "") for spec in info.params.get("TagSpecifications", ())]:
@@ -80,10 +90,12 @@ def asked_for(info: CallInfo) -> Iterator[tuple[str, str]]:
 
 
 def _actions(info: CallInfo) -> tuple[str, ...]:
-    if (info.service, info.operation) == ("dynamodb", "TransactWriteItems"):
-        names = {name for item in info.params.get("TransactItems", ()) for name in item}
-        renamed = {"ConditionCheck": "ConditionCheckItem"}
-        return tuple(sorted(f"dynamodb:{renamed.get(n, n + 'Item')}" for n in names))
+    """Return the IAM actions of a call: of some, parameters say which.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html
+    """
+    if info.service == "s3" and info.operation in _READS_OBJECT and "VersionId" in info.params:
+        return ("s3:GetObjectVersion",)
     return iam_action(info.service, info.operation)
 
 
@@ -106,8 +118,6 @@ def request_context(info: CallInfo, principal: Principal) -> Context:
     }
     if principal.issued is not None:
         context["aws:tokenissuetime"] = [principal.issued.isoformat()]
-    if info.service == "ec2" and "TagSpecifications" in info.params:
-        context["ec2:createaction"] = [info.operation]
     tags = dict(_request_tags(info.params))
     context |= {f"aws:requesttag/{key.lower()}": [value] for key, value in tags.items()}
     if tags:
@@ -125,10 +135,11 @@ def _request_tags(params: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 def _denied(
     info: CallInfo, principal: Principal, request: Request, kind: str, decision: Decision
 ) -> Refusal:
+    article = "an" if kind.startswith("i") else "a"
     why = (
-        f"with an explicit deny in a {kind} policy"
+        f"with an explicit deny in {article} {kind}"
         if decision is Decision.EXPLICIT_DENY
-        else f"because no {kind} policy allows the {request.action} action"
+        else f"because no {kind} allows the {request.action} action"
     )
     return denied(
         info.service,
@@ -144,7 +155,7 @@ def denied(service: str, message: str) -> Refusal:
         return Refusal("UnauthorizedOperation", text, 403)
     if service == "sns":
         return Refusal("AuthorizationError", message, 403)
-    if service in _XML_SERVICES:
+    if service in XML_SERVICES:
         return Refusal("AccessDenied", message, 403)
     return Refusal("AccessDeniedException", message, 400)
 
@@ -156,6 +167,6 @@ def _unknown_key(info: CallInfo) -> Refusal:
     if info.service == "s3":
         return Refusal("InvalidAccessKeyId", "The AWS Access Key Id does not exist", 403)
     message = "The security token included in the request is invalid."
-    if info.service in _XML_SERVICES or info.service == "sns":
+    if info.service in XML_SERVICES or info.service == "sns":
         return Refusal("InvalidClientTokenId", message, 403)
     return Refusal("UnrecognizedClientException", message, 400)

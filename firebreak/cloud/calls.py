@@ -11,7 +11,7 @@ from typing import Any
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 
-from firebreak.cloud.identity import Identities, Principal, current_invocation
+from firebreak.cloud.identity import Identities, Invocation, Principal, current_invocation
 from firebreak.cloud.patching import Patch
 
 # A function must be able to make calls of its own, also from threads, while it is invoked.
@@ -36,6 +36,17 @@ class ProcessTimedOut(ProcessKilled):
     def message(self, request_id: str) -> str:
         """Return what the Lambda service reports of a timeout."""
         return f"RequestId: {request_id} Error: Task timed out"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a caller asks of AWS, by whatever way it comes."""
+
+    service: str
+    operation: str
+    params: Mapping[str, Any]
+    region: str
+    invocation: Invocation | None = None
 
 
 @dataclass(frozen=True)
@@ -98,18 +109,42 @@ class Calls:
         return [Patch(BaseClient, "_make_api_call", make_api_call)]
 
     def call(self, client: BaseClient, operation: str, params: Mapping[str, Any]) -> Any:
-        """Carry out one call: inject, check and effect under the lock, inject, follow up."""
-        principal = self._identities.of_client(client)
-        info = self._record(client, operation, params, principal)
+        """Carry out a call of a client in this process; it is refused as the service would."""
+        asked = Asked(
+            client.meta.service_model.service_name,
+            operation,
+            params,
+            client.meta.region_name,
+            current_invocation.get(),
+        )
+        try:
+            return self.carry_out(
+                asked,
+                self._identities.of_client(client),
+                lambda: self._make_api_call(client, operation, params),
+            )
+        except Refusal as refusal:
+            raise _client_error(client, operation, refusal) from None
+
+    def carry_out(self, asked: Asked, principal: Principal, effect: Callable[[], Any]) -> Any:
+        """Carry out one call: inject, check and effect under the lock, inject, follow up.
+
+        effect: what does it, and returns its response as botocore parses it; raises ClientError
+        where the service answers with an error.
+        """
+        info = self._record(asked, principal)
         try:
             self._consult(info)
             with self._lock_for(info):
-                response = self._effect(client, info, principal)
+                response = self._effect(info, principal, effect)
             for follow_up in self.unlocked_after:
                 follow_up()
             self._consult(replace(info, phase="after"))
         except ClientError as error:
             self._note(info, error.response["Error"]["Code"])
+            raise
+        except Refusal as refusal:
+            self._note(info, refusal.code)
             raise
         except BaseException as error:
             self._note(info, type(error).__name__)
@@ -117,15 +152,12 @@ class Calls:
         self._note(info, "ok")
         return response
 
-    def _effect(self, client: BaseClient, info: CallInfo, principal: Principal) -> Any:
-        try:
-            for check in self.before:
-                check(info, principal)
-            response = self._make_api_call(client, info.operation, info.params)
-            for follow_up in self.after:
-                follow_up(info, response)
-        except Refusal as refusal:
-            raise _client_error(client, info, refusal) from None
+    def _effect(self, info: CallInfo, principal: Principal, effect: Callable[[], Any]) -> Any:
+        for check in self.before:
+            check(info, principal)
+        response = effect()
+        for follow_up in self.after:
+            follow_up(info, response)
         return response
 
     def _lock_for(self, info: CallInfo) -> AbstractContextManager[object]:
@@ -136,17 +168,15 @@ class Calls:
         if self.inject is not None:
             self.inject(info)
 
-    def _record(
-        self, client: BaseClient, operation: str, params: Mapping[str, Any], principal: Principal
-    ) -> CallInfo:
-        invocation = current_invocation.get()
+    def _record(self, asked: Asked, principal: Principal) -> CallInfo:
+        invocation = asked.invocation
         with self.lock:
             info = CallInfo(
                 sequence=len(self.recorded),
-                service=client.meta.service_model.service_name,
-                operation=operation,
-                params=params,
-                region=client.meta.region_name,
+                service=asked.service,
+                operation=asked.operation,
+                params=asked.params,
+                region=asked.region,
                 account=principal.account,
                 caller=principal.arn,
                 session_name=principal.session_name,
@@ -160,16 +190,16 @@ class Calls:
         self.recorded[info.sequence] = replace(info, phase="after", code=code)
 
 
-def _client_error(client: BaseClient, info: CallInfo, refusal: Refusal) -> ClientError:
+def _client_error(client: BaseClient, operation: str, refusal: Refusal) -> ClientError:
     response: Any = {
         "Error": {"Code": refusal.code, "Message": refusal.message},
         "ResponseMetadata": {
-            "RequestId": f"refused-{info.sequence}",
+            "RequestId": "refused",
             "HTTPStatusCode": refusal.status,
             "HTTPHeaders": {},
             "RetryAttempts": 0,
         },
     }
     error_class: Any = client.exceptions.from_code(refusal.code)
-    error: ClientError = error_class(response, info.operation)
+    error: ClientError = error_class(response, operation)
     return error

@@ -7,18 +7,24 @@ import datetime as dt
 import io
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
+
+from botocore.exceptions import ClientError
 
 from firebreak.cloud.identity import Document
 from firebreak.cloud.lambdas import Function, Handler, Result, killed
 from firebreak.cloud.patching import Patch
 from firebreak.cloud.queues import send_to_queue
+from firebreak.cloud.roles import Keys, NotAdmitted, Roles
 
 # https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
 ASYNC_RETRIES = 2
+
+
+Hosted = Callable[[Any, Any], Result]
 
 
 @dataclass(frozen=True)
@@ -34,10 +40,12 @@ class FailedDelivery:
 class Functions:
     """The functions of a world, and the two ways to invoke them."""
 
-    def __init__(self, account: str, region: str) -> None:
+    def __init__(self, account: str, region: str, roles: Roles) -> None:
+        self._roles = roles
         self._account = account
         self._region = region
         self._functions: dict[str, Function] = {}
+        self.hosted: Hosted | None = None
         self.failed_deliveries: list[FailedDelivery] = []
 
     def patches(self) -> list[Patch]:
@@ -125,9 +133,16 @@ class Functions:
     def invoke(self, arn: str, event: Any) -> Result:
         """Invoke a function once, as who waits for its answer."""
         function = self.get(arn)
-        if function is None:
+        if function is not None:
+            return function.invoke(event)
+        uploaded = uploaded_function(arn)
+        if uploaded is None or self.hosted is None:
             return killed("Runtime.ImportModuleError", f"No handler was added for {arn}")
-        return function.invoke(event)
+        return self.hosted(uploaded, event)
+
+    def exists(self, arn: str) -> bool:
+        """Say whether something can be invoked under an ARN."""
+        return self.get(arn) is not None or uploaded_function(arn) is not None
 
     def deliver(self, arn: str, event: Any) -> Result:
         """Invoke as Lambda does asynchronously: retry, then hand to the failure destination."""
@@ -138,17 +153,40 @@ class Functions:
                 return result
         failure = FailedDelivery(arn, event, result.value, attempts)
         self.failed_deliveries.append(failure)
-        _send_to_destination(self._invoke_config(arn), failure)
+        self._send_to_destination(failure)
         return result
+
+    def _send_to_destination(self, failure: FailedDelivery) -> None:
+        """Tell the failure destination: an uploaded function's role must be allowed to."""
+        config = self._invoke_config(failure.target)
+        queue = config.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination", "")
+        if ":sqs:" not in queue:
+            return
+        if self.get(failure.target) is not None:
+            send_to_queue(queue, _failure_record(failure))
+            return
+        role = uploaded_function(failure.target).role
+        try:
+            keys = self._roles.assume(role, "lambda.amazonaws.com", "destination", {})
+            send_as(self._roles, keys, queue, _failure_record(failure))
+        except (NotAdmitted, ClientError):
+            return  # the record is lost, as on AWS
 
     def _retries(self, arn: str) -> int:
         return int(self._invoke_config(arn).get("MaximumRetryAttempts", ASYNC_RETRIES))
 
     def _invoke_config(self, arn: str) -> Mapping[str, Any]:
-        from moto.awslambda.models import lambda_backends
-
-        configs = lambda_backends[self._account][self._region].get_function(arn).event_invoke_config
+        uploaded = uploaded_function(arn)
+        configs = uploaded.event_invoke_config if uploaded else []
         return configs[-1].config if configs else {}
+
+
+def uploaded_function(arn: str) -> Any:
+    """Return what moto keeps of a function, whatever version its ARN names; None where none is."""
+    from moto.awslambda.models import lambda_backends
+
+    _, _, _, region, account = arn.split(":")[:5]
+    return lambda_backends[account][region].get_function_by_arn(":".join(arn.split(":")[:7]))
 
 
 _LAMBDA_TRUST = {
@@ -171,10 +209,11 @@ def _empty_package() -> str:
     return base64.b64encode(buffer.getvalue()).decode()
 
 
-def _send_to_destination(config: Mapping[str, Any], failure: FailedDelivery) -> None:
-    destination = config.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination", "")
-    if ":sqs:" in destination:
-        send_to_queue(destination, _failure_record(failure))
+def send_as(roles: Roles, keys: Keys, queue_arn: str, record: Mapping[str, Any]) -> None:
+    """Put a record into a queue in a role, as Lambda does for a failure destination."""
+    _, _, _, region, account, name = queue_arn.split(":", 5)
+    url = f"https://sqs.{region}.amazonaws.com/{account}/{name}"
+    roles.call(keys, "sqs", region, "send_message", QueueUrl=url, MessageBody=json.dumps(record))
 
 
 def _failure_record(failure: FailedDelivery) -> dict[str, Any]:

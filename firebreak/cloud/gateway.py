@@ -1,39 +1,40 @@
-"""A REST API of API Gateway whose methods ask for IAM's authorization, in front of a function.
+"""API Gateway in front of functions: who asks is verified, allowed, and told to the function.
 
 A request is let through as AWS would: its signature is verified against the secret of the key that
-it names, the caller's policies must allow execute-api:Invoke, and the function is told who called.
+it names, the caller's policies must allow execute-api:Invoke, and the function must admit the API.
 https://docs.aws.amazon.com/apigateway/latest/developerguide/permissions.html
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
 from botocore.awsrequest import AWSResponse
 from botocore.httpsession import URLLib3Session
 
-from firebreak.cloud.identity import SECRET, Identities, Principal, administrator_key
+from firebreak.cloud.admission import function_admits
+from firebreak.cloud.functions import uploaded_function
+from firebreak.cloud.identity import Identities, Principal
+from firebreak.cloud.keys import secret_of
 from firebreak.cloud.lambdas import Result
 from firebreak.cloud.patching import Patch
-from firebreak.cloud.policy import Decision, Request, evaluate
-from firebreak.cloud.signatures import HttpRequest, Secret, Unsigned, signer
+from firebreak.cloud.rest_apis import Place, Route, account_of, event, method_arn, route
+from firebreak.cloud.roles import principal_may
+from firebreak.cloud.signatures import HttpRequest, Unsigned, signer
 
 SERVICE = "execute-api"
 STAGE = "api"  # of the API, as Chalice names it
 _SEND = URLLib3Session.send  # the original, taken before any world replaces it
-
-
-@dataclass(frozen=True)
-class Api:
-    """A Chalice app's routes under a host of their own, and the function that answers them."""
-
-    id: str
-    app: Any
-    function_arn: str
+_HOST = re.compile(r"([a-z0-9]+)\.execute-api\.([a-z0-9-]+)\.amazonaws\.com")
+_BY_PATH = re.compile(r"/_aws/execute-api/([a-z0-9]+)(/.*)")  # where there is one host for all
+_BELOW_STAGE = re.compile(r"/([^/]+)(/.*)?")
+_NO_METHOD = "Missing Authentication Token"
 
 
 @dataclass(frozen=True)
@@ -48,18 +49,10 @@ class Raw:
 
 
 class Gateway:
-    """Every API of a world, reached by HTTP as botocore sends it."""
+    """Every API of a world, reached by HTTP: in this process, or where the world is served."""
 
-    def __init__(
-        self,
-        identities: Identities,
-        invoke: Callable[[str, Any], Result],
-        account: str,
-        region: str,
-    ) -> None:
+    def __init__(self, identities: Identities, invoke: Callable[[str, Any], Result]) -> None:
         self._identities, self._invoke = identities, invoke
-        self._account, self._region = account, region
-        self._apis: dict[str, Api] = {}
 
     def patches(self) -> list[Patch]:
         """Return the patch that leads requests to this world's APIs here."""
@@ -71,30 +64,31 @@ class Gateway:
         return [Patch(URLLib3Session, "send", send)]
 
     def add(self, session: Any, name: str, app: Any, function_name: str) -> str:
-        """Make an API as `chalice deploy` does; return its URL."""
+        """Make an API of a Chalice app's routes as `chalice deploy` does; return its URL."""
         client, functions = session.client("apigateway"), session.client("lambda")
         api = client.create_rest_api(name=name)["id"]
-        root = client.get_resources(restApiId=api)["items"][0]["id"]
-        at = {"restApiId": api, "resourceId": root, "httpMethod": "POST"}
-        client.put_method(**at, authorizationType="AWS_IAM")
-        client.put_integration(**at, type="MOCK")
+        arn = functions.get_function(FunctionName=function_name)["Configuration"]["FunctionArn"]
+        region, account = arn.split(":")[3:5]
+        for path, methods in app.routes.items():
+            resource = _resource(client, api, path)
+            for method in methods:
+                _method(
+                    client, {"restApiId": api, "resourceId": resource, "httpMethod": method}, arn
+                )
         client.create_deployment(restApiId=api, stageName=STAGE)
         functions.add_permission(
             FunctionName=function_name,
             StatementId=f"api-{api}",
             Action="lambda:InvokeFunction",
             Principal="apigateway.amazonaws.com",
-            SourceArn=f"arn:aws:execute-api:{self._region}:{self._account}:{api}/*",
+            SourceArn=f"arn:aws:execute-api:{region}:{account}:{api}/*",
         )
-        arn = functions.get_function(FunctionName=function_name)["Configuration"]["FunctionArn"]
-        host = f"{api}.execute-api.{self._region}.amazonaws.com"
-        self._apis[host] = Api(api, app, arn)
-        return f"https://{host}/{STAGE}"
+        return f"https://{api}.execute-api.{region}.amazonaws.com/{STAGE}"
 
     def send(self, session: URLLib3Session, request: Any) -> Any:
         """Answer a request to an API of this world; every other goes where it would have gone."""
-        api = self._apis.get(urlsplit(request.url).netloc)
-        if api is None:
+        place = place_of(request.url, "")
+        if place is None or account_of(place) is None:
             return _SEND(session, request)
         body = request.body or b""
         headers = {name.lower(): _text(value) for name, value in request.headers.items()}
@@ -104,78 +98,84 @@ class Gateway:
             headers,
             body if isinstance(body, bytes) else str(body).encode(),
         )
-        status, answer = self._answer(api, came)
+        status, answer = self.answer(place, came)
         told: Any = {"content-type": "application/json"}
         return AWSResponse(request.url, status, told, Raw(answer))
 
-    def _answer(self, api: Api, request: HttpRequest) -> tuple[int, str]:
+    def answer(self, place: Place, request: HttpRequest) -> tuple[int, str]:
+        """Return the status and the body with which an API answers."""
+        found = route(place, request.method)
+        if found is None:
+            return 403, json.dumps({"message": _NO_METHOD})
         try:
-            event = _event(api, request)
-            key = signer(request, self._region, SERVICE, self._secret)
+            identity = self._authorized(found, request)
         except Unsigned as wrong:
             return 403, json.dumps({"message": str(wrong)})
-        principal = self._identities.of_key(key)
-        refused = self._refused(api, principal, event)
-        if refused:
-            return 403, json.dumps({"Message": refused})
-        event["requestContext"]["identity"] |= _identity(principal)
-        result = self._invoke(api.function_arn, event)
+        except PermissionError as refused:
+            return 403, json.dumps({"Message": str(refused)})
+        arn = method_arn(found, request.method)
+        uploaded = uploaded_function(found.function_arn)
+        if uploaded is None or not function_admits(uploaded, "apigateway.amazonaws.com", arn):
+            return 500, json.dumps({"message": "Internal server error"})
+        told = event(found, request, urlsplit(request.url).query, identity)
+        result = self._invoke(found.function_arn, told)
         if result.failed or "statusCode" not in result.value:
             return 502, json.dumps({"message": "Internal server error"})
         return int(result.value["statusCode"]), str(result.value["body"])
 
-    def _secret(self, key: str) -> Secret | None:
-        from moto.iam.models import iam_backends
-        from moto.sts.models import sts_backends
+    def _authorized(self, found: Route, request: HttpRequest) -> dict[str, str]:
+        """Return who asks. Raise Unsigned or PermissionError where a method does not admit it."""
+        if found.authorization == "NONE":
+            return {}
+        if found.authorization != "AWS_IAM":
+            raise Unsigned("Unauthorized")
+        secrets = partial(secret_of, self._identities)
+        key = signer(request, found.place.region, SERVICE, secrets)
+        principal = self._identities.of_key(key)
+        resource = method_arn(found, request.method)
+        allowed = principal_may(principal, "execute-api:Invoke", resource)
+        if not allowed or principal.inactive or principal.account != found.account:
+            raise PermissionError(
+                f"User: {principal.arn} is not authorized to perform: execute-api:Invoke "
+                f"on resource: {resource}"
+            )
+        return _identity(principal)
 
-        account = self._identities.account_of(key)
-        if key == administrator_key(account):
-            return Secret(SECRET)
-        for backend in list(sts_backends[account].values()):
-            session = backend.get_assumed_role_from_access_key(key)
-            if session is not None:
-                return Secret(session.secret_access_key, session.session_token)
-        for user in list(iam_backends[account]["aws"].users.values()):
-            for each in user.access_keys:
-                if each.access_key_id == key:
-                    return Secret(each.secret_access_key)
+
+def place_of(url: str, region: str) -> Place | None:
+    """Return the API that a URL is of, by its host or by its path; None where it is none's."""
+    parts = urlsplit(url)
+    host, by_path = _HOST.fullmatch(parts.netloc), _BY_PATH.fullmatch(parts.path)
+    if host:
+        api, where, path = host[1], host[2], parts.path
+    elif by_path:
+        api, where, path = by_path[1], region, by_path[2]
+    else:
         return None
-
-    def _refused(self, api: Api, principal: Principal, event: Mapping[str, Any]) -> str:
-        """Say why a caller may not invoke a method; "" where it may."""
-        context = event["requestContext"]
-        path = f"{STAGE}/{context['httpMethod']}{context['path']}"
-        resource = f"arn:aws:execute-api:{self._region}:{self._account}:{api.id}/{path}"
-        asked = Request("execute-api:Invoke", resource)
-        documents = [] if principal.policies is None else [principal.policies]
-        if principal.session_policy is not None:
-            documents.append((principal.session_policy,))
-        allowed = all(evaluate(each, asked) is Decision.ALLOW for each in documents)
-        if allowed and not principal.inactive and principal.account == self._account:
-            return ""
-        return (
-            f"User: {principal.arn} is not authorized to perform: execute-api:Invoke "
-            f"on resource: {resource}"
-        )
+    below = _BELOW_STAGE.fullmatch(path)
+    return Place(api, where, below[1], below[2] or "/") if below else None
 
 
-def _event(api: Api, request: HttpRequest) -> dict[str, Any]:
-    """Return what the function is invoked with. Raise Unsigned where there is no such method."""
-    from chalice.local import LambdaEventConverter, RouteMatcher
+def _resource(client: Any, api: str, path: str) -> str:
+    """Return the id of the resource of a path, made with those above it where it is not there."""
+    known = {each["path"]: each["id"] for each in client.get_resources(restApiId=api)["items"]}
+    if path in known or path == "/":
+        return str(known[path])
+    above, _, part = path.rpartition("/")
+    parent = _resource(client, api, above or "/")
+    return str(client.create_resource(restApiId=api, parentId=parent, pathPart=part)["id"])
 
-    parts = urlsplit(request.url)
-    path = parts._replace(scheme="", netloc="", path=parts.path.removeprefix(f"/{STAGE}")).geturl()
-    converter: Any = LambdaEventConverter(RouteMatcher(list(api.app.routes)), [])
-    headers = {name: value for name, value in request.headers.items() if name != "authorization"}
-    try:
-        event: dict[str, Any] = converter.create_lambda_event(
-            request.method, path, headers, request.body.decode("utf-8", "replace")
-        )
-    except ValueError:
-        raise Unsigned("Missing Authentication Token") from None
-    if request.method not in api.app.routes[event["requestContext"]["resourcePath"]]:
-        raise Unsigned("Missing Authentication Token")
-    return event
+
+def _method(client: Any, at: dict[str, str], function_arn: str) -> None:
+    region = function_arn.split(":")[3]
+    client.put_method(**at, authorizationType="AWS_IAM")
+    client.put_integration(
+        **at,
+        type="AWS_PROXY",
+        integrationHttpMethod="POST",
+        uri=f"arn:aws:apigateway:{region}:lambda:path/2015-03-31/functions/"
+        f"{function_arn}/invocations",
+    )
 
 
 def _identity(principal: Principal) -> dict[str, str]:

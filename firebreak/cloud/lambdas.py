@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from firebreak.cloud.calls import ProcessKilled
-from firebreak.cloud.identity import Document, Invocation, current_invocation, role_policies
+from firebreak.cloud.identity import Document, Invocation, current_invocation, role_limits
 
 Handler = Callable[[Any, Any], Any]
 
@@ -75,8 +75,10 @@ class Function:
             current_invocation.reset(token)
 
     def _policies(self) -> tuple[Document, ...] | None:
-        account = self.role_arn.split(":")[4]
-        return role_policies(account, self.role_arn) if self.limited else None
+        if not self.limited:
+            return None
+        role = role_limits(self.role_arn.split(":")[4], self.role_arn)
+        return role.policies if role else ()
 
 
 def _run(handler: Handler, event: Any, context: LambdaContext) -> Result:

@@ -48,7 +48,9 @@ def time_patches(now: Callable[[], float]) -> list[Patch]:
 
 @dataclass(frozen=True, slots=True)
 class Mapped:
-    """An event source mapping: messages of a queue to a function, with partial batch responses.
+    """An event source mapping: messages of a queue to a function.
+
+    reports: whether the function's answer may say which messages of a batch failed.
 
     https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
     """
@@ -57,6 +59,7 @@ class Mapped:
     function_arn: str
     invoke: Invoke
     lock: AbstractContextManager[Any]
+    reports: bool = True
 
     def poll(self, batch: int = BATCH) -> int:
         """Hand visible messages to the function once, and delete what it handled.
@@ -71,7 +74,8 @@ class Mapped:
         if messages:
             records = [self._record(message) for message in messages]
             result = self.invoke(self.function_arn, {"Records": records})
-            failed = _failed(result, [message.id for message in messages])
+            ids = [message.id for message in messages]
+            failed = set(failed_items(result, ids, reports=self.reports))
             with self.lock:
                 for message in messages:
                     if message.id not in failed:
@@ -119,8 +123,14 @@ def _place(arn: str) -> tuple[Any, str]:
     return sqs_backends[account][region], name
 
 
-def _failed(result: Result, ids: list[str]) -> set[str]:
-    """Return which messages stay: all of them where the answer names one that is not there."""
-    named = (result.value or {}).get("batchItemFailures") or []
-    failed = {each.get("itemIdentifier") for each in named}
-    return set(ids) if result.failed or failed - set(ids) else failed
+def failed_items(result: Result, ids: list[str], *, reports: bool = True) -> list[str]:
+    """Return which items of a batch failed, in their order.
+
+    That is all of them where the function failed, or where its answer names one that is not there.
+    https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
+    """
+    if result.failed:
+        return ids
+    value = result.value if reports and isinstance(result.value, dict) else {}
+    named = [each.get("itemIdentifier") for each in value.get("batchItemFailures") or []]
+    return ids if set(named) - set(ids) else [each for each in ids if each in named]

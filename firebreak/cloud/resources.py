@@ -5,17 +5,14 @@ https://docs.aws.amazon.com/service-authorization/latest/reference/
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from functools import cache
-from importlib.util import find_spec
-from pathlib import Path
-from typing import Any
+from dataclasses import replace
 
-from firebreak.cloud.arns import ANY, DERIVERS, by_name
+from firebreak.cloud.arns import ANY, by_name
 from firebreak.cloud.calls import CallInfo
+from firebreak.cloud.deriving import DERIVERS
+from firebreak.reference import resource_types
 
-__all__ = ["ANY", "resource_types", "resources"]
+__all__ = ["ANY", "resources", "transaction"]
 
 
 def resources(info: CallInfo, action: str) -> tuple[str, ...]:
@@ -24,23 +21,24 @@ def resources(info: CallInfo, action: str) -> tuple[str, ...]:
     types = resource_types(prefix, name)
     if not types:
         return (ANY,)
+    if info.service == "apigateway":
+        from firebreak.cloud import api_paths
+
+        return (api_paths.arn(info),)
     derive = DERIVERS.get(info.service, by_name)
     found = tuple(dict.fromkeys(derive(info, types)))
     return found or (ANY,)
 
 
-def resource_types(prefix: str, action: str) -> tuple[str, ...]:
-    """Return the resource types an action can be limited to; none means only `*` allows it."""
-    entry = _reference().get(prefix, {}).get("Actions", {}).get(action.lower(), {})
-    return tuple(entry.get("Resources", ()))
+def transaction(info: CallInfo) -> tuple[tuple[str, str], ...]:
+    """Return the actions of a DynamoDB transaction, each with the table that it is on.
 
-
-@cache
-def _reference() -> Mapping[str, Any]:
-    """Load the service authorization reference, which cfn-lint (a part of moto) carries."""
-    package = find_spec("cfnlint")  # finding it does not import it, which would take half a second
-    if package is None or package.origin is None:
-        raise ModuleNotFoundError("cfn-lint is not installed; it comes with moto[all]")
-    path = Path(package.origin).parent / "data/AdditionalSpecs/Policies.json"
-    reference: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return reference
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis-iam.html
+    """
+    asked: dict[tuple[str, str], None] = {}
+    for item in info.params.get("TransactItems", ()):
+        for name, operation in item.items():
+            action = f"dynamodb:{name}Item"
+            for arn in resources(replace(info, params=operation), action):
+                asked[action, arn] = None
+    return tuple(asked)

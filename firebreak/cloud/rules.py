@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import datetime as dt
 import json
 import threading
@@ -10,12 +9,11 @@ import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from firebreak.cloud.functions import FailedDelivery, Functions
+from firebreak.cloud.functions import Functions
 from firebreak.cloud.lambdas import Result
 from firebreak.cloud.patching import Patch
-from firebreak.cloud.queues import send_to_queue
-
-Event = Mapping[str, Any]
+from firebreak.cloud.roles import Roles
+from firebreak.cloud.targets import Event, Targets
 
 NOT_AUTHORIZED = "NotAuthorizedForSourceException"
 
@@ -23,8 +21,8 @@ NOT_AUTHORIZED = "NotAuthorizedForSourceException"
 class Rules:
     """The rules of every bus of a world, and what they deliver."""
 
-    def __init__(self, functions: Functions) -> None:
-        self._functions = functions
+    def __init__(self, functions: Functions, roles: Roles) -> None:
+        self._targets = Targets(functions, roles, self.deliver)
         self._put = threading.local()
 
     def patches(self) -> list[Patch]:
@@ -61,8 +59,7 @@ class Rules:
         if problem is not None:
             return {"ErrorCode": problem[0], "ErrorMessage": problem[1]}
         event = _envelope(backend, entry)
-        bus_name = str(entry.get("EventBusName") or "default").rsplit("/", 1)[-1]
-        self._pending().append((backend, bus_name, event))
+        self._pending().append((*_bus_of(backend, entry), event))
         return {"EventId": event["id"]}
 
     def _pending(self) -> list[tuple[Any, str, Event]]:
@@ -80,7 +77,7 @@ class Rules:
         results = []
         for rule in self._matching(backend, bus_name, event):
             for target in list(rule.targets):
-                results += self._hand_over(rule, target, event, hops)
+                results += self._targets.hand_over(rule, target, event, hops)
         return results
 
     def _matching(self, backend: Any, bus_name: str, event: Event) -> Iterator[Any]:
@@ -90,49 +87,41 @@ class Rules:
             if rule.state != "DISABLED" and pattern and matches(pattern, event):
                 yield rule
 
-    def _hand_over(self, rule: Any, target: Any, event: Event, hops: int) -> list[Result]:
-        service = target["Arn"].split(":")[2]
-        if service == "lambda":
-            return self._to_function(rule, target, event)
-        if service == "events" and ":event-bus/" in target["Arn"]:
-            return self._to_bus(rule, target, event, hops)
-        if service == "sqs" and not target.keys() & {"InputTransformer", "SqsParameters"}:
-            send_to_queue(target["Arn"], event)
-        else:
-            _to_moto(rule, target, event)
-        return []
+    def run_schedules(self, part: str = "") -> list[Result]:
+        """Let every enabled schedule whose rule's name holds `part` come due once.
 
-    def _to_function(self, rule: Any, target: Any, event: Event) -> list[Result]:
-        if self._functions.get(target["Arn"]) is None:
-            self._undeliverable(rule, target, event, "RESOURCE_NOT_FOUND")
-            return []
-        return [self._functions.deliver(target["Arn"], copy.deepcopy(dict(event)))]
+        https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-rule-schedule.html
+        """
+        results: list[Result] = []
+        for rule in _scheduled(part):
+            event = _due(rule)
+            for target in list(rule.targets):
+                results += self._targets.hand_over(rule, target, event, 0)
+        return results
 
-    def _to_bus(self, rule: Any, target: Any, event: Event, hops: int) -> list[Result]:
-        """Forward an event as it is; EventBridge forwards it at most once more."""
-        from moto.events.models import events_backends
 
-        _, _, _, region, account, name = target["Arn"].split(":", 5)
-        backend = events_backends[account][region]
-        bus = backend.event_buses.get(name.split("/", 1)[1])
-        if bus is None or hops > 0 or not _admits(bus, rule.account_id):
-            self._undeliverable(rule, target, event, "NO_PERMISSIONS")
-            return []
-        return self.deliver(backend, bus.name, event, hops + 1)
+def _scheduled(part: str) -> list[Any]:
+    from moto.events.models import events_backends
 
-    def _undeliverable(self, rule: Any, target: Any, event: Event, code: str) -> None:
-        """Keep what EventBridge could not hand over: its dead-letter queue gets it, if any."""
-        error = {"errorType": code, "errorMessage": f"{rule.arn} could not reach {target['Arn']}"}
-        self._functions.failed_deliveries.append(FailedDelivery(target["Arn"], event, error, 1))
-        queue = target.get("DeadLetterConfig", {}).get("Arn")
-        if queue is not None:
-            attributes = {
-                "RULE_ARN": str(rule.arn),
-                "TARGET_ARN": str(target["Arn"]),
-                "ERROR_CODE": code,
-                "ERROR_MESSAGE": error["errorMessage"],
-            }
-            send_to_queue(queue, event, attributes)
+    backends = [each for regions in list(events_backends.values()) for each in regions.values()]
+    rules = [
+        r for each in backends for bus in each.event_buses.values() for r in bus.rules.values()
+    ]
+    return [r for r in rules if r.scheduled_expression and r.state != "DISABLED" and part in r.name]
+
+
+def _due(rule: Any) -> Event:
+    return {
+        "version": "0",
+        "id": str(uuid.uuid4()),
+        "detail-type": "Scheduled Event",
+        "source": "aws.events",
+        "account": rule.account_id,
+        "time": f"{dt.datetime.now(dt.UTC):%Y-%m-%dT%H:%M:%SZ}",
+        "region": rule.region_name,
+        "resources": [str(rule.arn)],
+        "detail": {},
+    }
 
 
 def matches(pattern: Mapping[str, Any], event: Event) -> bool:
@@ -156,6 +145,17 @@ def _problem(entry: Mapping[str, Any]) -> tuple[str, str] | None:
     return None if isinstance(detail, dict) else ("MalformedDetail", "Detail is malformed.")
 
 
+def _bus_of(backend: Any, entry: Mapping[str, Any]) -> tuple[Any, str]:
+    """Return where an entry goes: a bus of the caller's, or that of an ARN, perhaps another's."""
+    from moto.events.models import events_backends
+
+    named = str(entry.get("EventBusName") or "default")
+    if named.startswith("arn:"):
+        _, _, _, region, account, _ = named.split(":", 5)
+        backend = events_backends[account][region]
+    return backend, named.rsplit("/", 1)[-1]
+
+
 def _envelope(backend: Any, entry: Mapping[str, Any]) -> Event:
     put_at = entry.get("Time")
     moment = dt.datetime.fromtimestamp(float(put_at), dt.UTC) if put_at else dt.datetime.now(dt.UTC)
@@ -170,24 +170,3 @@ def _envelope(backend: Any, entry: Mapping[str, Any]) -> Event:
         "resources": list(entry.get("Resources", [])),
         "detail": json.loads(entry["Detail"]),
     }
-
-
-def _admits(bus: Any, account: str) -> bool:
-    """Say whether a bus's policy lets an account put events on it."""
-    if bus.account_id == account:
-        return True
-    statements = json.loads(bus.policy)["Statement"] if bus.policy else []
-    principals = [json.dumps(statement.get("Principal")) for statement in statements]
-    return any("*" in principal or account in principal for principal in principals)
-
-
-def _to_moto(rule: Any, target: Any, event: Event) -> None:
-    """Let moto deliver to a target of another kind (queues, log groups)."""
-    from moto.events.models import EventPattern
-
-    only = copy.copy(rule)
-    only.targets = [target]
-    only.event_pattern = EventPattern(None, {})
-    when = dt.datetime.fromisoformat(str(event["time"]))
-    moment = when.timestamp()
-    only.send_to_targets({**event, "time": moment, "ingestion-time": moment})

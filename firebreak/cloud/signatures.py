@@ -44,16 +44,35 @@ class Unsigned(Exception):
     """A request whose signature is missing or wrong; the text is what AWS answers."""
 
 
-def signer(
-    request: HttpRequest, region: str, service: str, secret_of: Callable[[str], Secret | None]
-) -> str:
-    """Return the access key id that signed a request. Raise Unsigned where none did."""
+@dataclass(frozen=True)
+class Scope:
+    """What a signature says it is good for."""
+
+    region: str
+    service: str
+
+
+def scope(request: HttpRequest) -> Scope:
+    """Return the region and service a request was signed for. Raise Unsigned where it was not."""
+    match = _claim(request)
+    return Scope(match["region"], match["service"])
+
+
+def _claim(request: HttpRequest) -> re.Match[str]:
     said = request.headers.get("authorization")
     if not said:
         raise Unsigned("Missing Authentication Token")
     match = AUTHORIZATION.fullmatch(said)
     if match is None:
         raise Unsigned("Authorization header is not of Signature Version 4")
+    return match
+
+
+def signer(
+    request: HttpRequest, region: str, service: str, secret_of: Callable[[str], Secret | None]
+) -> str:
+    """Return the access key id that signed a request. Raise Unsigned where none did."""
+    match = _claim(request)
     secret = secret_of(match["key"])
     if secret is None or request.headers.get("x-amz-security-token", "") != secret.token:
         raise Unsigned("The security token included in the request is invalid.")
@@ -80,7 +99,7 @@ def _signature(
     scope = f"{said['date']}/{said['region']}/{said['service']}/aws4_request"
     if said["date"] != f"{moment:%Y%m%d}":
         raise Unsigned("Date in Credential scope does not match the request's")
-    canonical = sha256(_canonical(request, said["headers"]).encode()).hexdigest()
+    canonical = sha256(_canonical(request, said).encode()).hexdigest()
     key = f"AWS4{secret.key}".encode()
     for part in scope.split("/"):
         key = hmac.new(key, part.encode(), sha256).digest()
@@ -88,8 +107,8 @@ def _signature(
     return hmac.new(key, text.encode(), sha256).hexdigest()
 
 
-def _canonical(request: HttpRequest, signed: str) -> str:
-    parts, names = urlsplit(request.url), signed.split(";")
+def _canonical(request: HttpRequest, said: re.Match[str]) -> str:
+    parts, names = urlsplit(request.url), said["headers"].split(";")
     if not {"host", "x-amz-date"} <= set(names):
         raise Unsigned("Host and X-Amz-Date must be signed")
     sent = {**request.headers, "host": parts.netloc}
@@ -98,13 +117,22 @@ def _canonical(request: HttpRequest, signed: str) -> str:
         (quote(name, safe="-_.~"), quote(value, safe="-_.~"))
         for name, value in parse_qsl(parts.query, keep_blank_values=True)
     )
+    path = parts.path or "/"
     return "\n".join(
         [
             request.method,
-            quote(parts.path or "/", safe="/~"),
+            path if said["service"] == "s3" else quote(path, safe="/~"),  # S3 encodes once only
             "&".join(f"{name}={value}" for name, value in query),
             "".join(headers),
-            signed,
-            sha256(request.body).hexdigest(),
+            said["headers"],
+            _payload_hash(request),
         ]
     )
+
+
+def _payload_hash(request: HttpRequest) -> str:
+    """Return what was signed for the body: its hash, or that S3 need not know it."""
+    told = request.headers.get("x-amz-content-sha256", "")
+    if told == "UNSIGNED-PAYLOAD" or told.startswith("STREAMING-"):
+        return told
+    return sha256(request.body).hexdigest()

@@ -18,13 +18,18 @@ from firebreak.cloud.functions import FailedDelivery, Functions
 from firebreak.cloud.gateway import Gateway
 from firebreak.cloud.identity import Document, Identities
 from firebreak.cloud.lambdas import Handler
+from firebreak.cloud.mappings import Mappings
 from firebreak.cloud.patching import Patch, Patches
 from firebreak.cloud.process import taken_over
 from firebreak.cloud.queues import Mapped, time_patches
-from firebreak.cloud.rules import Event, Rules
+from firebreak.cloud.roles import Denied, Roles
+from firebreak.cloud.rules import Rules
+from firebreak.cloud.serving.hosts import Hosts
 from firebreak.cloud.sessions import credentials, engine_client, session
 from firebreak.cloud.strict import Strictness
 from firebreak.cloud.strict.events import MAX_ENTRY_BYTES
+from firebreak.cloud.subscriptions import Subscriptions
+from firebreak.cloud.targets import Event
 
 
 class Cloud:
@@ -58,19 +63,32 @@ class Cloud:
         from firebreak.cloud.engine import Engine
 
         self._applied = Patches()
-        self._identities = Identities(self.home_account)
-        self._calls = Calls(self._identities)
-        self._functions = Functions(self.home_account, self.region)
-        self._gateway = Gateway(
-            self._identities, self._functions.invoke, self.home_account, self.region
-        )
-        self._rules = Rules(self._functions)
         self._engine = Engine(engine_client)
+        self.identities = Identities(self.home_account, self._engine.context.role)
+        self.gate = Calls(self.identities)
+        self.roles = Roles(self.identities)
+        self._functions = Functions(self.home_account, self.region, self.roles)
+        self._mappings = Mappings(self._functions, self.roles, self.gate.lock)
+        self._subscriptions = Subscriptions(self._functions, self.roles)
+        self.gateway = Gateway(self.identities, self._functions.invoke)
+        self._rules = Rules(self._functions, self.roles)
         strictness = Strictness(self._applied.apply)
-        self._calls.before += [check_authorized, strictness.check]
-        self._calls.after += [strictness.follow_up, self._note_session]
-        self._calls.unlocked_after.append(self._rules.deliver_pending)
+        self.gate.before += [check_authorized, strictness.check]
+        self.gate.after += [strictness.follow_up, self._note_session]
+        self.gate.unlocked_after.append(self._rules.deliver_pending)
+        self.gate.unlocked_after.append(self._subscriptions.deliver_pending)
         self._engine.on_status = self._tell_status
+
+    @contextmanager
+    def hosted(self) -> Iterator[Hosts]:
+        """Run functions that were uploaded, in processes of their own, while the block runs."""
+        hosts = Hosts(self.roles)
+        self._functions.hosted = hosts.invoke
+        try:
+            yield hosts
+        finally:
+            self._functions.hosted = None
+            hosts.close()
 
     def _patches(self) -> list[Patch]:
         """Return everything that is replaced in moto and botocore while this world exists.
@@ -81,19 +99,21 @@ class Cloud:
 
         return [
             Patch(BotocoreStubber, "process_request", dispatch.process_request),
-            Patch(iam_models, "get_account_id_from", self._identities.account_of),
+            Patch(iam_models, "get_account_id_from", self.identities.account_of),
             *speed.patches(),
-            *self._calls.patches(),
+            *self.gate.patches(),
             *self._functions.patches(),
             *self._rules.patches(),
+            *self._mappings.patches(),
+            *self._subscriptions.patches(),
             *self._engine.patches(),
-            *self._gateway.patches(),
+            *self.gateway.patches(),
             *backends.patches(),
         ]
 
     def _note_session(self, info: CallInfo, response: Any) -> None:
         if (info.service, info.operation) == ("sts", "AssumeRole"):
-            self._identities.note_session(response["Credentials"]["AccessKeyId"])
+            self.identities.note_session(response["Credentials"]["AccessKeyId"])
 
     def _tell_status(self, running: Any) -> None:
         self.emit(self._engine.executions.status_event(running), running.account, running.region)
@@ -128,7 +148,7 @@ class Cloud:
 
         Its requests must be signed by a caller who may invoke it.
         """
-        return self._gateway.add(self.session(), name, app, function_name)
+        return self.gateway.add(self.session(), name, app, function_name)
 
     def add_rule(
         self,
@@ -158,8 +178,15 @@ class Cloud:
             f"arn:aws:sqs:{place}:{queue}",
             f"arn:aws:lambda:{place}:function:{function_name}",
             self._functions.invoke,
-            self._calls.lock,
+            self.gate.lock,
         )
+
+    def poll(self) -> int:
+        """Let every event source mapping hand over one batch; return how many records it were.
+
+        Each reads in its function's role, which must be allowed to.
+        """
+        return self._mappings.poll()
 
     def emit(
         self, event: Event, account: str | None = None, region: str | None = None
@@ -176,6 +203,10 @@ class Cloud:
         backend = events_backends[account or self.home_account][region or self.region]
         return [result.value for result in self._rules.deliver(backend, "default", event)]
 
+    def run_schedules(self, part: str = "") -> list[Any]:
+        """Let every schedule whose rule's name holds `part` come due once; return the answers."""
+        return [result.value for result in self._rules.run_schedules(part)]
+
     def add_finding(
         self, finding: Mapping[str, Any], account: str | None = None, region: str | None = None
     ) -> str:
@@ -189,15 +220,25 @@ class Cloud:
         """Return the events that were not processed, after every retry."""
         return self._functions.failed_deliveries
 
+    @property
+    def denied(self) -> list[Denied]:
+        """Return what AWS's services were refused when they acted in a role."""
+        return self.roles.denied
+
     # --- state machines ---
 
-    def create_state_machine(self, name: str, definition: Mapping[str, Any]) -> str:
-        """Create a Standard state machine in the home account; return its ARN."""
+    def create_state_machine(
+        self, name: str, definition: Mapping[str, Any], role_name: str = "states"
+    ) -> str:
+        """Create a Standard state machine in the home account; return its ARN.
+
+        It calls as its role, where there is one of that name; else as an administrator.
+        """
         client = self.session().client("stepfunctions")
         created = client.create_state_machine(
             name=name,
             definition=json.dumps(definition),
-            roleArn=f"arn:aws:iam::{self.home_account}:role/states",
+            roleArn=f"arn:aws:iam::{self.home_account}:role/{role_name}",
             type="STANDARD",
         )
         return str(created["stateMachineArn"])
@@ -232,23 +273,23 @@ class Cloud:
     @property
     def calls(self) -> list[CallInfo]:
         """Return every AWS API call made so far."""
-        return self._calls.recorded
+        return self.gate.recorded
 
     @contextmanager
     def recording(self) -> Iterator[list[CallInfo]]:
         """Give a list that holds, when the block has ended, the calls made in it."""
-        first = len(self._calls.recorded)
+        first = len(self.gate.recorded)
         made: list[CallInfo] = []
         try:
             yield made
         finally:
-            made += self._calls.recorded[first:]
+            made += self.gate.recorded[first:]
 
     @property
     def inject(self) -> Callable[[CallInfo], None] | None:
         """The hook consulted before and after each call takes effect; it may raise."""
-        return self._calls.inject
+        return self.gate.inject
 
     @inject.setter
     def inject(self, hook: Callable[[CallInfo], None] | None) -> None:
-        self._calls.inject = hook
+        self.gate.inject = hook

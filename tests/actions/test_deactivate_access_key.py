@@ -11,6 +11,7 @@ import pytest
 from firebreak.cloud import Cloud
 from firebreak.stage import staged
 from tests.actions.drive import ACCOUNT, Bench, applied, planned
+from tests.worlds import DESK
 
 
 def user_with_key(
@@ -148,7 +149,7 @@ def test_nothing_to_act_on(account: boto3.Session, user_name: str) -> None:
 def test_a_responder_is_refused() -> None:
     """Firebreak does not lock out those who respond, nor itself."""
     pattern = {"FIREBREAK_RESPONDERS": "arn:aws:iam::*:user/*deploy"}
-    with Cloud() as cloud, staged(cloud, {}, pattern) as stage:
+    with Cloud() as cloud, staged(cloud, {}, pattern, trusted=DESK) as stage:
         stage.admit_account(ACCOUNT)
         Bench.stage = stage
         account = cloud.session(ACCOUNT)

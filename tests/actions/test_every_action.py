@@ -32,6 +32,7 @@ from tests.actions.drive import (
     writes,
 )
 from tests.actions.dump import dump, masked
+from tests.worlds import DESK
 
 REMEDIATION = re.compile(r"0{20}[0-9a-f]{4}|[0-9a-f]{64}")  # each of two runs has its own
 VOLATILE = {"ClientToken", "UpdateToken", "SecurityGroupRuleIds", "IpPermissions"}
@@ -145,7 +146,7 @@ def test_an_action_calls_what_it_declares_and_nothing_else(name: str) -> None:
 
     found: set[str] = set()
     for scene, build in scenes(name).items():
-        with Cloud() as cloud, staged(cloud, {}) as stage:
+        with Cloud() as cloud, staged(cloud, {}, trusted=DESK) as stage:
             stage.admit_account(ACCOUNT)
             Bench.stage = stage
             params = build(cloud.session(ACCOUNT))

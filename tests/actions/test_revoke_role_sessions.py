@@ -14,6 +14,7 @@ from chalicelib.iam import INLINE_QUOTA, LONGEST_SESSION, REVOKING_POLICY, revok
 from firebreak.cloud import Cloud
 from firebreak.stage import staged
 from tests.actions.drive import ACCOUNT, Bench, applied, planned
+from tests.worlds import DESK
 
 TRUST = json.dumps(
     {
@@ -243,7 +244,7 @@ def test_a_policy_that_somebody_edited_is_refused(account: boto3.Session) -> Non
 def test_a_responder_is_refused() -> None:
     """Firebreak does not lock out those who respond, nor itself."""
     pattern = {"FIREBREAK_RESPONDERS": "web"}
-    with Cloud() as cloud, staged(cloud, {}, pattern) as stage:
+    with Cloud() as cloud, staged(cloud, {}, pattern, trusted=DESK) as stage:
         stage.admit_account(ACCOUNT)
         Bench.stage = stage
         account = cloud.session(ACCOUNT)

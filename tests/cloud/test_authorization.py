@@ -189,3 +189,211 @@ def test_function_is_limited_to_its_role(cloud: Cloud) -> None:
 def test_administrators_are_never_refused(cloud: Cloud) -> None:
     """Sessions of the world itself are exempt."""
     assert code_of(cloud.session(MEMBER).client("iam").list_users) == "ok"
+
+
+# --- boundaries, tags, aliases, entries -----------------------------------------------------------
+
+
+@pytest.fixture
+def bounded(cloud: Cloud) -> Callable[[Any], boto3.Session]:
+    """Return a function that assumes a role of the home account which has a boundary."""
+
+    def assumed(boundary: dict[str, Any]) -> boto3.Session:
+        iam = cloud.session().client("iam")
+        arn = iam.create_policy(PolicyName="most", PolicyDocument=document(boundary))["Policy"][
+            "Arn"
+        ]
+        iam.create_role(
+            RoleName="r", AssumeRolePolicyDocument=trusting(HOME), PermissionsBoundary=arn
+        )
+        iam.put_role_policy(RoleName="r", PolicyName="p", PolicyDocument=document(EVERYTHING))
+        given = boto3.client("sts").assume_role(
+            RoleArn=f"arn:aws:iam::{HOME}:role/r", RoleSessionName="xx"
+        )["Credentials"]
+        return boto3.Session(
+            given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"], "us-east-1"
+        )
+
+    return assumed
+
+
+def test_a_boundary_limits_a_role(bounded: Callable[[Any], boto3.Session], cloud: Cloud) -> None:
+    """A role may do what its policies and its boundary allow; one that is gone allows nothing."""
+    session = bounded({"Effect": "Allow", "Action": "sqs:*", "Resource": "*"})
+    assert code_of(session.client("sqs").list_queues) == "ok"
+    with pytest.raises(ClientError, match="because no permissions boundary allows the iam:List"):
+        session.client("iam").list_users()
+
+    cloud.session().client("iam").delete_policy(PolicyArn=f"arn:aws:iam::{HOME}:policy/most")
+    assert code_of(session.client("sqs").list_queues) == "AccessDenied"
+
+
+def test_an_attached_policy_counts(cloud: Cloud, assume: Callable[..., boto3.Session]) -> None:
+    """Managed policies are evaluated in the version that is the default."""
+    session = assume([{"Effect": "Allow", "Action": "sqs:ListQueues", "Resource": "*"}])
+    iam = cloud.session(MEMBER).client("iam")
+    first, second = document(allow("sns:*", "*")), document(allow("iam:ListUsers", "*"))
+    arn = iam.create_policy(PolicyName="m", PolicyDocument=first)["Policy"]["Arn"]
+    iam.attach_role_policy(RoleName="act", PolicyArn=arn)
+    assert code_of(session.client("iam").list_users) == "AccessDenied"
+
+    iam.create_policy_version(PolicyArn=arn, PolicyDocument=second, SetAsDefault=True)
+    assert code_of(session.client("iam").list_users) == "ok"
+
+
+def tagged(key: str, value: str) -> dict[str, Any]:
+    """Return a statement that allows everything on what has a tag."""
+    return {**EVERYTHING, "Condition": {"StringEquals": {key: value}}}
+
+
+@pytest.mark.parametrize("key", ["aws:ResourceTag/team", "ec2:ResourceTag/Team"])
+def test_tags_of_a_resource_are_known(
+    cloud: Cloud, assume: Callable[..., boto3.Session], key: str
+) -> None:
+    """A condition on a tag holds for the resource that has it, and for no other."""
+    ec2 = cloud.session(MEMBER).client("ec2")
+    volumes = [
+        ec2.create_volume(Size=1, AvailabilityZone="us-east-1a")["VolumeId"] for _ in range(2)
+    ]
+    ec2.create_tags(Resources=volumes[:1], Tags=[{"Key": "team", "Value": "red"}])
+    session = assume([tagged(key, "red")])
+    codes = [
+        code_of(lambda v=each: session.client("ec2").delete_volume(VolumeId=v)) for each in volumes
+    ]
+    assert codes == ["ok", "UnauthorizedOperation"]
+
+
+def test_tags_of_roles_and_users_are_known(
+    cloud: Cloud, assume: Callable[..., boto3.Session]
+) -> None:
+    """IAM's own resources are known by their tags as well."""
+    iam = cloud.session(MEMBER).client("iam")
+    tags = [{"Key": "team", "Value": "red"}]
+    iam.create_user(UserName="ada", Tags=tags)
+    iam.create_user(UserName="eve")
+    iam.create_role(RoleName="red", AssumeRolePolicyDocument=trusting(MEMBER), Tags=tags)
+    client = assume([tagged("aws:ResourceTag/team", "red")]).client("iam")
+    assert code_of(lambda: client.get_user(UserName="ada")) == "ok"
+    assert code_of(lambda: client.get_user(UserName="eve")) == "AccessDenied"
+    assert code_of(lambda: client.get_role(RoleName="red")) == "ok"
+    assert code_of(lambda: client.get_role(RoleName="act")) == "AccessDenied"
+
+
+def acting(cloud: Cloud, *statements: dict[str, Any]) -> Callable[[Callable[[], object]], str]:
+    """Return what makes a call as a function with these statements, and tells its code."""
+    calls: list[Callable[[], object]] = []
+    codes: list[str] = []
+    cloud.add_function(
+        "f",
+        lambda event, context: codes.append(code_of(calls.pop())),
+        {"Version": "2012-10-17", "Statement": list(statements)},
+    )
+
+    def made(call: Callable[[], object]) -> str:
+        calls.append(call)
+        cloud.session().client("lambda").invoke(FunctionName="f")
+        return codes.pop()
+
+    return made
+
+
+def allow(action: str, resource: str, **condition: Any) -> dict[str, Any]:
+    """Return a statement."""
+    limits = {"Condition": condition} if condition else {}
+    return {"Effect": "Allow", "Action": action, "Resource": resource, **limits}
+
+
+def test_each_part_of_a_transaction_is_on_its_own_table(cloud: Cloud) -> None:
+    """What may be put into one table may not be put into another of the same transaction."""
+    client = cloud.session().client("dynamodb")
+    key = [{"AttributeName": "k", "KeyType": "HASH"}]
+    for name in ("a", "b"):
+        client.create_table(
+            TableName=name,
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": "k", "AttributeType": "S"}],
+            KeySchema=key,
+        )
+    tables = f"arn:aws:dynamodb:us-east-1:{HOME}:table"
+    made = acting(
+        cloud, allow("dynamodb:PutItem", f"{tables}/a"), allow("dynamodb:DeleteItem", f"{tables}/b")
+    )
+
+    def write(put: str, delete: str) -> object:
+        return boto3.client("dynamodb").transact_write_items(
+            TransactItems=[
+                {"Put": {"TableName": put, "Item": {"k": {"S": "1"}}}},
+                {"Delete": {"TableName": delete, "Key": {"k": {"S": "2"}}}},
+            ]
+        )
+
+    assert made(lambda: write("a", "b")) == "ok"
+    assert made(lambda: write("b", "a")) == "AccessDeniedException"
+
+
+def test_what_is_not_there_is_told_to_who_may_list(cloud: Cloud) -> None:
+    """Of an object that is gone, S3 says so to who may list the bucket; a version has its own."""
+    s3 = cloud.session().client("s3")
+    s3.create_bucket(Bucket="kept-logs")
+    s3.put_bucket_versioning(Bucket="kept-logs", VersioningConfiguration={"Status": "Enabled"})
+    version = s3.put_object(Bucket="kept-logs", Key="k", Body=b"")["VersionId"]
+    reading = allow("s3:GetObject", "arn:aws:s3:::kept-logs/*")
+    made = acting(cloud, reading)
+
+    def get(key: str, **which: str) -> Callable[[], object]:
+        return lambda: boto3.client("s3").get_object(Bucket="kept-logs", Key=key, **which)
+
+    assert made(get("k")) == "ok"
+    assert made(get("gone")) == "AccessDenied"
+    assert made(get("k", VersionId=version)) == "AccessDenied"
+    policy = document(
+        reading,
+        allow("s3:ListBucket", "arn:aws:s3:::kept-logs"),
+        allow("s3:GetObjectVersion", "arn:aws:s3:::kept-logs/*"),
+    )
+    iam = cloud.session().client("iam")
+    iam.put_role_policy(RoleName="f-role", PolicyName="function", PolicyDocument=policy)
+    assert made(get("gone")) == "NoSuchKey"
+    assert made(get("k", VersionId=version)) == "ok"
+    s3.delete_object(Bucket="kept-logs", Key="k")
+    iam.put_role_policy(RoleName="f-role", PolicyName="function", PolicyDocument=document(reading))
+    assert made(get("k")) == "AccessDenied"
+
+
+def test_a_key_is_known_by_its_alias(cloud: Cloud) -> None:
+    """Whichever way a key is named, a condition on its aliases holds for it alone."""
+    kms = cloud.session().client("kms")
+    keys = [kms.create_key()["KeyMetadata"]["KeyId"] for _ in range(2)]
+    kms.create_alias(AliasName="alias/mine", TargetKeyId=keys[0])
+    condition = {"ForAnyValue:StringEquals": {"kms:ResourceAliases": "alias/mine"}}
+    made = acting(cloud, allow("kms:DescribeKey", "arn:aws:kms:*:*:key/*", **condition))
+
+    def describe(name: str) -> Callable[[], object]:
+        return lambda: boto3.client("kms").describe_key(KeyId=name)
+
+    assert made(describe("alias/mine")) == "ok"
+    assert made(describe(keys[0])) == "ok"
+    assert made(describe(keys[1])) == "AccessDeniedException"
+
+
+def test_each_entry_of_a_request_is_judged(cloud: Cloud) -> None:
+    """One entry of another source is enough for PutEvents to be refused."""
+    condition = {"StringEquals": {"events:source": "mine"}}
+    bus = "arn:aws:events:*:*:event-bus/default"
+    made = acting(cloud, allow("events:PutEvents", bus, **condition))
+
+    def put(*sources: str) -> Callable[[], object]:
+        entries = [{"Source": s, "DetailType": "t", "Detail": "{}"} for s in sources]
+        return lambda: boto3.client("events").put_events(Entries=entries)
+
+    assert made(put("mine", "mine")) == "ok"
+    assert made(put("mine", "aws.config")) == "AccessDeniedException"
+
+
+def test_who_is_named_by_a_session_stays_who_it_is(cloud: Cloud) -> None:
+    """Inside a function its default credentials are its role's; others stay an administrator's."""
+    made = acting(cloud, allow("sqs:ListQueues", "*"))
+
+    assert made(lambda: boto3.client("iam").list_users()) == "AccessDenied"
+    assert made(lambda: cloud.session().client("iam").list_users()) == "ok"
+    assert code_of(boto3.client("iam").list_users) == "ok"

@@ -102,6 +102,36 @@ SG, ENI, VPC = "sg-0123456789abcdef0", "eni-0123456789abcdef0", "vpc-0123456789a
         ),
         ("stepfunctions", "SendTaskSuccess", {"taskToken": "t"}, ["*"]),
         (
+            "elb",
+            "DeregisterInstancesFromLoadBalancer",
+            {"LoadBalancerName": "web", "Instances": []},
+            [f"arn:aws:elasticloadbalancing:eu-west-1:{HOME}:loadbalancer/web"],
+        ),
+        (
+            "service-quotas",
+            "GetServiceQuota",
+            {"ServiceCode": "vpc", "QuotaCode": "L-1"},
+            [f"arn:aws:servicequotas:eu-west-1:{HOME}:vpc/L-1"],
+        ),
+        (
+            "organizations",
+            "ListParents",
+            {"ChildId": "ou-ab12-cdef3456"},
+            [f"arn:aws:organizations::{HOME}:ou/o-embedded/ou-ab12-cdef3456"],
+        ),
+        (
+            "config",
+            "GetComplianceDetailsByConfigRule",
+            {"ConfigRuleName": "r"},
+            [f"arn:aws:config:eu-west-1:{HOME}:config-rule/r"],
+        ),
+        (
+            "ec2",
+            "GetManagedPrefixListEntries",
+            {"PrefixListId": "pl-0123456789abcdef0"},
+            [f"{EC2}:prefix-list/pl-0123456789abcdef0"],
+        ),
+        (
             "events",
             "PutEvents",
             {"Entries": [{"Source": "x"}]},
@@ -120,3 +150,26 @@ def test_iam_paths_are_part_of_the_arn(cloud: Cloud) -> None:
     """A user's ARN has the path it was created with."""
     boto3.client("iam").create_user(UserName="ada", Path="/ops/")
     assert derived("iam", "PutUserPolicy", UserName="ada") == (f"arn:aws:iam::{HOME}:user/ops/ada",)
+
+
+def test_lists_of_aws_itself_are_of_no_account(cloud: Cloud) -> None:
+    """The ARN of a prefix list that AWS keeps has `aws` where others have an account."""
+    lists = boto3.client("ec2", "eu-west-1").describe_managed_prefix_lists(
+        Filters=[{"Name": "owner-id", "Values": ["AWS"]}]
+    )["PrefixLists"]
+    name = lists[0]["PrefixListId"]
+
+    assert derived("ec2", "GetManagedPrefixListEntries", PrefixListId=name) == (
+        f"arn:aws:ec2:eu-west-1:aws:prefix-list/{name}",
+    )
+
+
+def test_an_access_key_is_its_users(cloud: Cloud) -> None:
+    """When a key was last used is asked of the user whose key it is."""
+    iam = boto3.client("iam")
+    iam.create_user(UserName="ada")
+    key = iam.create_access_key(UserName="ada")["AccessKey"]["AccessKeyId"]
+
+    assert derived("iam", "GetAccessKeyLastUsed", AccessKeyId=key) == (
+        f"arn:aws:iam::{HOME}:user/ada",
+    )

@@ -53,14 +53,14 @@ class Waiting:
         return ReadOnlyCredentials(key["AccessKeyId"], key["SecretAccessKey"], None)
 
     def session(self, role: str, session: str, path: str = "/") -> ReadOnlyCredentials:
-        """Return the credentials of a session of a role that may decide, made where it is not."""
+        """Return the credentials of a session of a role, made where it is not, that may decide."""
         iam = self.stage.cloud.session().client("iam")
-        if role not in [each["RoleName"] for each in iam.list_roles()["Roles"]]:
-            trust = json.dumps({"Version": "2012-10-17", "Statement": [TRUST]})
+        trust = json.dumps({"Version": "2012-10-17", "Statement": [TRUST]})
+        if role in [each["RoleName"] for each in iam.list_roles()["Roles"]]:
+            iam.update_assume_role_policy(RoleName=role, PolicyDocument=trust)
+        else:
             iam.create_role(RoleName=role, Path=path, AssumeRolePolicyDocument=trust)
-            iam.put_role_policy(
-                RoleName=role, PolicyName="p", PolicyDocument=json.dumps(allowing())
-            )
+        iam.put_role_policy(RoleName=role, PolicyName="p", PolicyDocument=json.dumps(allowing()))
         given = (
             self.stage.cloud.session()
             .client("sts")

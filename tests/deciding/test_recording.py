@@ -17,7 +17,16 @@ from firebreak.cloud import CallInfo, ProcessKilled
 from firebreak.replay import prepare, settle
 from firebreak.stage import Stage
 from tests.deciding.drive import BOOK, Waiting, waiting
-from tests.worlds import HOME, failing, finding_event, playbook, recorded, refusal, world
+from tests.worlds import (
+    HOME,
+    failing,
+    finding_event,
+    outside_functions,
+    playbook,
+    recorded,
+    refusal,
+    world,
+)
 
 ALICE = f"arn:aws:iam::{HOME}:user/alice"
 
@@ -295,9 +304,10 @@ def test_a_question_answered_before_its_asking_ended_is_not_lost() -> None:
             asks = call.function == "run_step" and call.operation == "TransactWriteItems"
             if asks and call.phase == "after" and "approval_asked" in str(call.params):
                 stage.cloud.inject = None
-                (identity,) = open_ones(stage, first.identity)
-                asking = Waiting(stage, identity)
-                answers.append(asking.decide(alice, settled=False))
+                with outside_functions():
+                    (identity,) = open_ones(stage, first.identity)
+                    asking = Waiting(stage, identity)
+                    answers.append(asking.decide(alice, settled=False))
                 raise ProcessKilled
 
         stage.cloud.inject = kill

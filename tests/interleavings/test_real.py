@@ -27,6 +27,7 @@ from tests.interleavings.scheduler import Schedule, Switch
 from tests.interleavings.synthetic import assert_let_go
 from tests.interleavings.test_synthetic import EXAMPLES, STAYS, SWITCHES
 from tests.runner.bench import ACCOUNT, Bench
+from tests.worlds import DESK
 
 SOME = settings(
     max_examples=max(4, EXAMPLES // 20), deadline=None, suppress_health_check=list(HealthCheck)
@@ -198,7 +199,7 @@ class Worlds:
         if self.world is None:
             self.stack.close()
             cloud = self.stack.enter_context(Cloud())
-            stage = self.stack.enter_context(staged(cloud, {}))
+            stage = self.stack.enter_context(staged(cloud, {}, trusted=DESK))
             stage.admit_account(ACCOUNT)
             shared = self.scene(cloud.session(ACCOUNT))
             made = World(Bench(stage), shared, {})

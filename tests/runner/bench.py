@@ -25,9 +25,10 @@ from chalicelib.effect import Call, Change, Effects, Evidence, FixtureState, Mes
 from chalicelib.errors import NotApplicable, Refused, StepFailed
 from chalicelib.finding import Finding, Resource, document
 from chalicelib.table import Item, Put
-from firebreak import stage as staging
+from firebreak import roles
 from firebreak.cloud import CallInfo, Cloud, ProcessKilled
 from firebreak.stage import Stage, staged
+from tests.worlds import DESK
 
 ACCOUNT, REGION = "222233334444", "us-east-1"
 GONE = "GONE"  # the value of a parameter that counts as no longer existing
@@ -237,14 +238,14 @@ def throw_away() -> Iterator[None]:
     try:
         for run, params in ACTIONS:
             register(run, params)
-        staging.member_policy.cache_clear()
+        roles.member_texts.cache_clear()
         yield
     finally:
         for table, saved in zip(tables, before, strict=True):
             table.clear()
             table.update(saved)
         actions.cache_clear()
-        staging.member_policy.cache_clear()
+        roles.member_texts.cache_clear()
         LAG.clear()
 
 
@@ -494,7 +495,7 @@ def said(call: CallInfo) -> str:
 @contextmanager
 def running() -> Iterator[Bench]:
     """Give a bench in a fresh embedded AWS."""
-    with throw_away(), Cloud() as cloud, staged(cloud, {}) as stage:
+    with throw_away(), Cloud() as cloud, staged(cloud, {}, trusted=DESK) as stage:
         stage.admit_account(ACCOUNT)
         yield Bench(stage)
 

@@ -40,6 +40,11 @@ class Context:
         current: Running = self._strand.running
         return current
 
+    def role(self) -> str:
+        """Return the ARN of the role of the machine whose strand is calling; "" in no strand."""
+        current = getattr(self._strand, "running", None)
+        return str(current.worker._evaluation_details.execution_details.role_arn) if current else ""
+
     def pass_time(self, state: str, seconds: float) -> None:
         """Let time pass, on the logical clock only."""
         self.waited.append((state, seconds))

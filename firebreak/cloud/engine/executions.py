@@ -184,6 +184,7 @@ def describe_execution(response: Any) -> ActionResult:
         "name": execution.name,
         "startDate": execution.start_date,
         "stateMachineArn": execution.state_machine_arn,
+        "stateMachineVersionArn": vars(execution).get("version_arn"),
         "status": execution.status,
         "error": execution.error,
         "cause": execution.cause,

@@ -20,7 +20,9 @@ from firebreak.cloud.patching import Patch
 EVERY = "*"
 
 MODULES: dict[str, tuple[str, ...]] = {
+    "apigateway": ("apigateway",),
     "autoscaling": ("autoscaling",),
+    "cloudformation": ("cloudformation",),
     "config": ("config",),
     "dynamodb": ("dynamodb",),
     "ec2": ("ec2_identifiers", "ec2_groups", "ec2_instances", "ec2_network_acls"),
@@ -28,7 +30,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "events": ("events",),
     "iam": ("iam_policies", "iam_roles"),
     "kms": ("kms",),
-    "lambda": ("lambdas",),
+    "lambda": ("lambdas", "lambda_settings"),
     "s3": ("s3",),
     "sns": ("sns",),
     "stepfunctions": ("stepfunctions",),

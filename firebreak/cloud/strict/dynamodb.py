@@ -7,12 +7,13 @@ moto. https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constrain
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from firebreak.cloud.calls import CallInfo, Refusal
 from firebreak.cloud.identity import Principal
+from firebreak.cloud.patching import Patch
 from firebreak.cloud.strict import Corrections
 
 CORRECTIONS = Corrections()
@@ -30,6 +31,56 @@ EXPRESSIONS = (
 )
 EXPRESSION_BYTES = 4_096
 NAMED_VALUE = re.compile(r":\w+")
+
+
+@CORRECTIONS.replaces
+def patches() -> list[Patch]:
+    """Return what tagging a table is: a key has one value."""
+    from moto.dynamodb.models import DynamoDBBackend
+
+    return [Patch(DynamoDBBackend, "tag_resource", _tagged(DynamoDBBackend.tag_resource))]
+
+
+def _tagged(tag: Callable[..., None]) -> Callable[..., None]:
+    """Take a tag away before it gets another value; moto keeps both.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TagResource.html
+    """
+
+    def tagged(backend: Any, arn: str, tags: Mapping[str, str]) -> None:
+        backend.untag_resource(arn, list(tags))
+        tag(backend, arn, tags)
+
+    return tagged
+
+
+@CORRECTIONS.follows("UpdateTable")
+def encryption(info: CallInfo, response: Any) -> None:
+    """Change the key of a table, and its class; moto leaves both as they were.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateTable.html
+    """
+    from moto.dynamodb.models import dynamodb_backends
+
+    table: Any = dynamodb_backends[info.account][info.region].get_table(info.params["TableName"])
+    if "SSESpecification" in info.params:
+        table.sse_specification = dict(info.params["SSESpecification"])
+    if "TableClass" in info.params:
+        table.table_class = info.params["TableClass"]
+
+
+@CORRECTIONS.refuses("DeleteTable")
+def protected(info: CallInfo, principal: Principal) -> None:
+    """Refuse to delete a table that is protected.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/WorkingWithTables.Basics.html
+    """
+    from moto.dynamodb.models import dynamodb_backends
+
+    table = dynamodb_backends[info.account][info.region].tables.get(info.params["TableName"])
+    if table is not None and table.deletion_protection_enabled:
+        message = "Resource cannot be deleted as it is currently protected against deletion. "
+        raise _refused(message + "Disable deletion protection first.")
 
 
 def _refused(message: str) -> Refusal:

@@ -20,6 +20,7 @@ def existing_name(info: CallInfo, principal: Principal) -> None:
     for machine in stepfunctions_parser_backends[info.account][info.region].state_machines:
         given = (info.params.get("definition"), info.params.get("roleArn"))
         same = given == (machine.definition, machine.roleArn)
-        if machine.name == info.params.get("name") and not same:
+        deleting = vars(machine).get("deleting", False)
+        if machine.name == info.params.get("name") and not same and not deleting:
             message = f"State Machine Already Exists: '{machine.arn}'"
             raise Refusal("StateMachineAlreadyExists", message)

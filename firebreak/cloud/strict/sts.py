@@ -6,6 +6,7 @@ import json
 import re
 from typing import Any
 
+from firebreak.cloud.admission import organization_of
 from firebreak.cloud.authorization import denied, request_context
 from firebreak.cloud.calls import CallInfo, Refusal
 from firebreak.cloud.identity import Principal
@@ -103,17 +104,7 @@ def _context(info: CallInfo, principal: Principal) -> Context:
     context["sts:rolesessionname"] = [str(info.params.get("RoleSessionName"))]
     if "ExternalId" in info.params:
         context["sts:externalid"] = [info.params["ExternalId"]]
-    organization = _organization_of(principal.account)
+    organization = organization_of(principal.account)
     if organization is not None:
         context["aws:principalorgid"] = [organization]
     return context
-
-
-def _organization_of(account: str) -> str | None:
-    from moto.organizations.models import organizations_backends
-
-    for partitions in list(organizations_backends.values()):
-        for backend in list(partitions.values()):
-            if backend.org is not None and any(each.id == account for each in backend.accounts):
-                return str(backend.org.id)
-    return None
