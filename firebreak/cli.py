@@ -23,13 +23,15 @@ class Commands(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click calls it so
         """Return the names of all commands, sorted."""
-        return sorted(module.name for module in pkgutil.iter_modules(commands.__path__))
+        modules = pkgutil.iter_modules(commands.__path__)
+        return sorted(module.name.replace("_", "-") for module in modules)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return a command, or None where there is none of that name."""
         if cmd_name not in self.list_commands(ctx):
             return None
-        command: click.Command = import_module(f"firebreak.commands.{cmd_name}").command
+        module = cmd_name.replace("-", "_")
+        command: click.Command = import_module(f"firebreak.commands.{module}").command
         return command
 
 
