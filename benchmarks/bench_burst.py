@@ -215,13 +215,13 @@ def noting(burst: Burst) -> Iterator[None]:
 @contextmanager
 def metered(stage: Stage) -> Iterator[Callable[[], Window]]:
     """Give a function that returns what was used since it was last called."""
-    calls: Any = stage.cloud._calls  # noqa: SLF001  # the one place that every call passes
+    calls: Any = stage.cloud.gate  # the one place that every call passes
     effect, window = calls._effect, [Window()]  # noqa: SLF001
 
-    def timed(client: Any, info: CallInfo, principal: Any) -> Any:
+    def timed(info: CallInfo, principal: Any, act: Any) -> Any:
         began = time.thread_time()
         try:
-            response = effect(client, info, principal)
+            response = effect(info, principal, act)
         finally:
             window[0].aws_seconds += time.thread_time() - began
         if info.function is not None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import click
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from chalicelib import settings, wiring
 from chalicelib.aws import new_session
@@ -33,6 +34,36 @@ def caller(desk: Desk) -> str:
         raise InvalidSettings(f"AWS does not say whose credentials these are: {wrong}") from wrong
 
 
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Say whose the credentials are, and which region they are used in."""
+
+    account: str
+    arn: str
+    region: str
+
+
+def identity() -> Identity:
+    """Return whose credentials these are. Raise InvalidSettings where AWS does not let us in."""
+    try:
+        session = new_session()
+    except BotoCoreError as wrong:
+        raise InvalidSettings(f"AWS configuration: {wrong}") from wrong
+    region = session.region_name or os.environ.get("AWS_REGION", "")
+    if not region:
+        raise InvalidSettings("no region: set AWS_REGION to the one Firebreak is deployed in")
+    try:
+        found = session.client("sts", region_name=region).get_caller_identity()
+    except NoCredentialsError as wrong:
+        why = "no AWS credentials: log in, or set AWS_PROFILE"
+        raise InvalidSettings(why) from wrong
+    except (BotoCoreError, ClientError) as wrong:
+        why = f"AWS does not say whose credentials these are: {wrong}"
+        again = "; log in again, if they expired" if "xpired" in str(wrong) else ""
+        raise InvalidSettings(f"{why}{again}") from wrong
+    return Identity(str(found["Account"]), str(found["Arn"]), region)
+
+
 def connect(stage: str) -> Desk:
     """Return the desk of a stage, in the account and region that the credentials are of.
 
@@ -43,16 +74,6 @@ def connect(stage: str) -> Desk:
     stage = stage or os.environ.get("FIREBREAK_STAGE", "")
     if not stage:
         raise InvalidSettings("no stage: give --stage, or set FIREBREAK_STAGE")
-    try:
-        session = new_session()
-    except BotoCoreError as wrong:
-        raise InvalidSettings(f"AWS configuration: {wrong}") from wrong
-    region = session.region_name or os.environ.get("AWS_REGION", "")
-    if not region:
-        raise InvalidSettings("no region: set AWS_REGION to the one Firebreak is deployed in")
-    try:
-        account = session.client("sts", region_name=region).get_caller_identity()["Account"]
-    except (BotoCoreError, ClientError) as wrong:
-        raise InvalidSettings(f"AWS does not say whose credentials these are: {wrong}") from wrong
-    known = settings.defaults(stage, account, region)
+    who = identity()
+    known = settings.defaults(stage, who.account, who.region)
     return wiring.desk(settings.from_environment(known), Clock())

@@ -6,7 +6,7 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from chalicelib import gates, guardrails, halting, lifecycle, paths, sweeping
+from chalicelib import gates, guardrails, halting, lifecycle, paths, published, sweeping
 from chalicelib.audit import Entry
 from chalicelib.effect import JSON, canonical_text
 from chalicelib.errors import Busy
@@ -151,6 +151,7 @@ def _head(
         phase="apply" if permit.mode == "enforce" else "plan",
         severity=finding.severity,
         kind=finding.resource.kind,
+        machine_version=published.number(desk.tables, entrant.playbook.name),
     )
 
 
@@ -160,6 +161,7 @@ def _said(entrant: Entrant, head: Remediation, judged: Judged, counted: Counted)
         "finding": {name: getattr(entrant.finding, name) for name in names},
         "playbook": entrant.playbook.name,
         "version": entrant.playbook.version,
+        "machine_version": head.machine_version,
         "target": head.target,
         "generation": head.generation,
         "mode": head.mode,

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from botocore.exceptions import ClientError
 
-from chalicelib.effect import JSON, canonical_text
+from chalicelib import published
+from chalicelib.effect import JSON
 from chalicelib.gone import is_code
 from chalicelib.lifecycle.heads import move
 from chalicelib.runner.work import Desk
@@ -15,19 +16,19 @@ from chalicelib.store import Remediation
 
 
 def start(desk: Desk, head: Remediation, by: Mapping[str, JSON]) -> None:
-    """Start the execution, whose name is the remediation's id; started twice it is one."""
-    first = "plan" if head.phase == "plan" else "apply"
+    """Start the execution, whose name is the remediation's id; started twice it is one.
+
+    It runs on the version of the machine that was the newest when the remediation was admitted.
+    """
+    given = {"remediation": head.id, "pass": "plan" if head.phase == "plan" else "apply"}
+    name, version = str(head.playbook["name"]), head.machine_version
     try:
-        desk.access.home("stepfunctions").start_execution(
-            stateMachineArn=desk.settings.state_machine_arn(str(head.playbook["name"])),
-            name=head.id,
-            input=canonical_text({"remediation": head.id, "pass": first}),
-        )
+        _, version = published.start(desk, name, version, head.id, given)
     except ClientError as error:
         if not is_code(error, "ExecutionAlreadyExists"):
             raise
-    move(desk, head.id, "started", _marked, by)
 
+    def marked(now: Remediation) -> Remediation | None:
+        return None if now.started else replace(now, started=True, machine_version=version)
 
-def _marked(head: Remediation) -> Remediation | None:
-    return None if head.started else replace(head, started=True)
+    move(desk, head.id, "started", marked, by)

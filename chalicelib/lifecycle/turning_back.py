@@ -8,8 +8,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from chalicelib import gates, halting
-from chalicelib.effect import JSON, canonical_text
+from chalicelib import gates, halting, published
+from chalicelib.effect import JSON
 from chalicelib.errors import Failed
 from chalicelib.gone import is_code
 from chalicelib.lifecycle.heads import head_of, move
@@ -65,8 +65,11 @@ def _begun(desk: Desk, head: Remediation, told: Mapping[str, JSON]) -> Remediati
 
 
 def _told(desk: Desk, head: Remediation, told: Mapping[str, JSON]) -> dict[str, JSON]:
-    number = int(head.undo.get("number", 0)) + 1
-    return {**told, "results": [], "number": number, "at": desk.clock.now()}
+    """Return what a roll-back is told, with the version of the machine that an execution gets."""
+    number, at = int(head.undo.get("number", 0)) + 1, desk.clock.now()
+    version = published.number(desk.tables, str(head.playbook["name"]))
+    runs = {"machine_version": version} if version else {}
+    return {**told, "results": [], "number": number, "at": at, **runs}
 
 
 def _who(told: Mapping[str, JSON]) -> dict[str, JSON]:
@@ -79,18 +82,14 @@ def start_execution(desk: Desk, head: Remediation) -> str:
     Return its ARN. Raise Failed where its playbook's machine is gone.
     """
     name = str(head.playbook["name"])
+    given, version = {"remediation": head.id, "pass": "undo"}, head.undo.get("machine_version", 0)
     try:
-        started = desk.access.home("stepfunctions").start_execution(
-            stateMachineArn=desk.settings.state_machine_arn(name),
-            name=_execution(head),
-            input=canonical_text({"remediation": head.id, "pass": "undo"}),
-        )
+        return published.start(desk, name, version, _execution(head), given)[0]
     except ClientError as error:
         if not is_code(error, "StateMachineDoesNotExist"):
             raise
         gone = f"the state machine of playbook {name} is gone: deploy the playbook again"
         raise Failed(f"remediation {head.id} cannot be taken back: {gone}") from error
-    return str(started["executionArn"])
 
 
 def take_up(desk: Desk, identity: str, by: Mapping[str, JSON]) -> bool:

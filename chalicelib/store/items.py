@@ -105,7 +105,8 @@ def _sound(item: Item) -> Remediation:
     head = load(Remediation, item)
     wrong = [name for name in ("name", "steps", "match") if name not in head.playbook]
     wrong += [f"due.{what}" for what, at in head.due.items() if type(at) is not int]
-    wrong += ["undo.number"] if type(head.undo.get("number", 0)) is not int else []
+    numbers = ("number", "machine_version")
+    wrong += [f"undo.{each}" for each in numbers if type(head.undo.get(each, 0)) is not int]
     if wrong:
         raise Corrupt(f"item {item.pk} / {item.sk}: {', '.join(wrong)} cannot be right")
     return head

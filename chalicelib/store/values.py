@@ -20,7 +20,8 @@ class Remediation:
     of the plan that was shown, once there is one; plans: how many were made before. decision: what
     a person said of it. undo: what a roll-back was told and how each change fared. finding_parts:
     how many items the finding lies in. kind: of the resource. due: what is to be done later, and
-    when (seconds since 1970).
+    when (seconds since 1970). machine_version: of the playbook's state machine that it runs on, 0
+    where none was published.
     """
 
     id: str
@@ -49,6 +50,7 @@ class Remediation:
     severity: float = 0.0
     kind: str = ""
     due: Mapping[str, int] = field(default_factory=dict)
+    machine_version: int = 0
     version: int = 1
 
 

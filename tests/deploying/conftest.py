@@ -1,0 +1,7 @@
+"""Fixtures of deployments."""
+
+from __future__ import annotations
+
+from tests.deploying.clones import clone
+
+__all__ = ["clone"]
