@@ -24,6 +24,7 @@ from chalice.deploy.swagger import TemplatedSwaggerGenerator
 from chalice.utils import UI, OSUtils
 
 from chalicelib.effect import canonical_text
+from firebreak.packaging.chalice_config import config_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,29 +87,6 @@ class Application:
         """Return the names that Chalice's record has for it all."""
         kinds: tuple[tuple[Any, ...], ...] = (self.functions, self.roles, self.rules, self.apis)
         return {each.resource for every in kinds for each in every}
-
-
-def config_of(folder: Path, stage: str) -> Config:
-    """Return Chalice's configuration of a stage in a project's or a build's folder.
-
-    Without the retention of logs: the foundation stack has the log groups.
-    """
-    import app
-
-    document = json.loads((folder / ".chalice" / "config.json").read_text("utf-8"))
-    for said in (document, document.get("stages", {}).get(stage, {})):
-        said.pop("log_retention_in_days", None)
-    return Config(
-        chalice_stage=stage,
-        user_provided_params={"chalice_app": app.app},
-        config_from_disk=document,
-        default_params={
-            "project_dir": str(folder),
-            "api_gateway_stage": "api",
-            "api_gateway_endpoint_type": "EDGE",
-            "autogen_policy": True,
-        },
-    )
 
 
 def read(folder: Path, stage: str, *, built: bool = True) -> Application:

@@ -14,7 +14,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from chalice.config import Config
 from chalice.deploy.appgraph import ApplicationGraphBuilder, DependencyBuilder
 from chalice.deploy.deployer import create_build_stage
 from chalice.deploy.swagger import CFNSwaggerGenerator
@@ -25,6 +24,7 @@ from chalicelib import retrying
 from chalicelib.settings import API, FUNCTIONS, function_name, function_role
 from firebreak import cfn
 from firebreak.cfn import Value
+from firebreak.packaging.chalice_config import config_of
 
 CODE = "deployment.zip"  # beside the template
 CHALICE_API = "APIHandler"  # what Chalice calls the API's function in a template
@@ -47,17 +47,13 @@ def template(folder: Path, stage: str) -> Value:
     """Return the template of what Chalice deploys of a build, with the stage's own names."""
     names = {_chalice_id(function): function_id(function) for function in FUNCTIONS}
     found = renamed(_generated(folder, stage), names)
-    resources = {
-        identity: resource
-        for identity, resource in found["Resources"].items()
-        if resource["Type"] != "AWS::Logs::LogGroup"  # the foundation has them, encrypted
-    }
+    resources = found["Resources"]
     for function in FUNCTIONS:
         _complete(resources[function_id(function)]["Properties"], stage, function)
         role = resources[f"{cfn.logical(function)}Role"]["Properties"]
         role["RoleName"] = function_role(stage, function)
     _complete_api(resources["RestAPI"]["Properties"])
-    completed: Value = cfn.sub({**found, "Resources": resources})
+    completed: Value = cfn.sub(found)
     return completed
 
 
@@ -67,7 +63,7 @@ def _chalice_id(function: str) -> str:
 
 def _generated(folder: Path, stage: str) -> Value:
     """Return what `chalice package` would write for a build, of its archive that is there."""
-    config, osutils = _config(folder, stage), OSUtils()
+    config, osutils = config_of(folder, stage), OSUtils()
     quiet = UI(out=io.StringIO(), err=io.StringIO(), confirm=None)
     steps = create_build_stage(osutils, quiet, CFNSwaggerGenerator(), config)
     builder = ResourceBuilder(ApplicationGraphBuilder(), DependencyBuilder(), steps)
@@ -76,17 +72,6 @@ def _generated(folder: Path, stage: str) -> Value:
     generated = SAMTemplateGenerator(config, options).generate(resources)
     plain: Value = json.loads(serialize_to_json(generated))
     return plain
-
-
-def _config(folder: Path, stage: str) -> Any:
-    """Return Chalice's configuration of a build."""
-    import app
-
-    return Config(
-        chalice_stage=stage,
-        user_provided_params={"chalice_app": app.app, "project_dir": str(folder)},
-        config_from_disk=json.loads((folder / ".chalice/config.json").read_text("utf-8")),
-    )
 
 
 # --- what Chalice leaves out ----------------------------------------------------------------------

@@ -37,8 +37,16 @@ class Clone:
 
     def run(self, *words: str, given: str = "") -> Done:
         """Run a `firebreak` command in the clone, in a process of its own."""
+        return self._run([sys.executable, "-m", "firebreak.cli", *words], given)
+
+    def chalice(self, *words: str) -> Done:
+        """Run a command of Chalice in the clone, as without Firebreak's own."""
+        start = "from chalice.cli import main; main()"
+        return self._run([sys.executable, "-c", start, *words])
+
+    def _run(self, command: list[str], given: str = "") -> Done:
         done = subprocess.run(  # noqa: S603  # our own interpreter, our own code
-            [sys.executable, "-m", "firebreak.cli", *words],
+            command,
             cwd=self.folder,
             env=dict(self.environment),
             input=given,

@@ -139,6 +139,20 @@ def test_a_second_clone_makes_no_second_api(stage: Deployed, tmp_path_factory: o
     assert 1 == len(apis)
 
 
+def test_chalice_deploys_on_its_own(stage: Deployed) -> None:
+    """It updates the same functions and API; a deployment after it puts targets right again."""
+    done = stage.clone.chalice("deploy", "--stage", STAGE)
+    apis = stage.cloud.session(HOME, REGION).client("apigateway").get_rest_apis()["items"]
+    looked = stage.clone.run("deploy", "--stage", STAGE, "--plan")
+    stage.clone.must("deploy", "--stage", STAGE)
+
+    assert 0 == done.status, done.err
+    assert 1 == len(apis)
+    assert 2 == looked.status
+    assert "dead-letter queue" in looked.out
+    assert "Nothing to change" in stage.clone.must("deploy", "--stage", STAGE)
+
+
 def test_destroying_keeps_the_tables_and_the_audit(stage: Deployed, person: Person) -> None:
     """Functions, rules, machines and queues go; what was recorded stays, and can be deployed on."""
     out = stage.clone.must("destroy", "--stage", STAGE, "--yes", "--force")

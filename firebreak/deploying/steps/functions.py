@@ -12,10 +12,11 @@ from typing import Any
 from chalicelib.errors import Failed
 from chalicelib.grants import Grant
 from firebreak.deploying import adopting, chalice_run, existing, noting, records
-from firebreak.deploying.application import config_of, read
+from firebreak.deploying.application import read
 from firebreak.deploying.records import Stored, Taken
 from firebreak.deploying.run import Deployment, Difference, Run
 from firebreak.deploying.steps import targets
+from firebreak.packaging.chalice_config import config_of
 
 ORDER = 30
 ROLES = "arn:{partition}:iam::{account}:role/firebreak-{stage}-*"
@@ -92,8 +93,13 @@ API_DIGEST = "firebreak_api"  # of the definition that was deployed, beside Chal
 
 
 def plan(run: Deployment) -> list[Difference]:
-    """Return what Chalice would change, and what is put right after it."""
+    """Return what Chalice would change, and what is put right after it.
+
+    The project is given the stage's record, so that `chalice deploy` in it knows the API.
+    """
     stored = records.deployed(run)
+    if stored.etag:
+        records.put_local(run.project, run.stage, records.entries(stored))
     return [*_chalices(run, stored), *_finishing(run)]
 
 
