@@ -10,6 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from chalicelib import intake
 from chalicelib.errors import Rejected, Transient
 from chalicelib.firewall_logs import alert_events, entries, records
+from chalicelib.gone import is_code
 from chalicelib.runner.work import Desk
 
 NAMED = "FIREBREAK_FIREWALL_LOG_BUCKETS"
@@ -22,7 +23,7 @@ def ingest(desk: Desk, payload: Any, request: str) -> dict[str, Any]:
     kept. Raise Transient then: a delivery tried again changes nothing, since an alert's id is a
     hash of what it says.
     """
-    batch = records(payload, lambda bucket, key: _object(desk, bucket, key))
+    batch = records(payload, lambda *object_: _object(desk, *object_))
     settings = desk.settings
     events = alert_events(
         batch.records, settings.home_account, settings.region, settings.own_networks
@@ -42,14 +43,36 @@ def ingest(desk: Desk, payload: Any, request: str) -> dict[str, Any]:
     }
 
 
-def _object(desk: Desk, bucket: str, key: str) -> bytes:
+def _object(desk: Desk, bucket: str, key: str, account: str) -> bytes:
     """Return a log object. Raise Rejected for one of a bucket that the operator has not named."""
     if bucket not in desk.settings.firewall_log_buckets:
         known = ", ".join(desk.settings.firewall_log_buckets) or "none"
         why = f"{bucket:.63} is no bucket that logs are read from ({known}): see {NAMED}"
         raise Rejected("s3.bucket.name", why)
-    body = desk.access.home("s3").get_object(Bucket=bucket, Key=key)["Body"]
-    return bytes(body.read())
+    return _owned(desk, bucket, key, account)
+
+
+def _owned(desk: Desk, bucket: str, key: str, account: str) -> bytes:
+    """Return an object of a bucket whose owner may speak for an account.
+
+    Whoever owns a bucket writes whatever keys they like: by one alone it is nobody's log.
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-owner-condition.html
+    """
+    known = (account, desk.settings.home_account, *desk.settings.administrators)
+    *others, last = dict.fromkeys(known)
+    for owner in others:
+        try:
+            return _read(desk, bucket, key, owner)
+        except ClientError as error:
+            if not is_code(error, "AccessDenied"):
+                raise
+    return _read(desk, bucket, key, last)
+
+
+def _read(desk: Desk, bucket: str, key: str, owner: str) -> bytes:
+    client = desk.access.home("s3")
+    found = client.get_object(Bucket=bucket, Key=key, ExpectedBucketOwner=owner)
+    return bytes(found["Body"].read())
 
 
 def _put(desk: Desk, chunk: Sequence[Mapping[str, Any]]) -> list[str]:

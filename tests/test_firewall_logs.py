@@ -137,14 +137,14 @@ class TestForms:
         )
         asked = []
 
-        def read_object(bucket: str, key: str) -> bytes:
-            asked.append((bucket, key))
+        def read_object(bucket: str, key: str, account: str) -> bytes:
+            asked.append((bucket, key, account))
             return gzip.compress((EVENTS / "eve_lines.jsonl").read_bytes())
 
         notice = {"s3": {"bucket": {"name": "logs"}, "object": {"key": key}}}
         batch = records({"Records": [notice]}, read_object)
 
-        assert [("logs", key.replace("+", " "))] == asked
+        assert [("logs", key.replace("+", " "), "444455556666")] == asked
         assert {("444455556666", "eu-west-1")} == {(a.account, a.region) for a in batch.records}
 
     @pytest.mark.parametrize(
@@ -165,13 +165,24 @@ class TestForms:
 
     def test_an_object_that_cannot_be_read_is_told(self) -> None:
         """Without a function, or where it rejects the object, the notification is rejected."""
-        notice = {"s3": {"bucket": {"name": "logs"}, "object": {"key": "k"}}}
+        key = "AWSLogs/444455556666/network-firewall/alert/eu-west-1/fw/x.gz"
+        notice = {"s3": {"bucket": {"name": "logs"}, "object": {"key": key}}}
 
-        def refuse(bucket: str, key: str) -> bytes:
+        def refuse(bucket: str, key: str, account: str) -> bytes:
             raise Rejected(key, "is too large")
 
         assert "nothing was given" in records({"Records": [notice]}).rejected[0].reason
         assert "is too large" == records({"Records": [notice]}, refuse).rejected[0].reason
+
+    def test_an_object_of_no_firewall_is_not_read(self) -> None:
+        """A key tells whose log it is: without that, what is written in it would."""
+        notice = {"s3": {"bucket": {"name": "logs"}, "object": {"key": "mine.log.gz"}}}
+
+        def read_object(bucket: str, key: str, account: str) -> bytes:
+            raise AssertionError(key)
+
+        (rejected,) = records({"Records": [notice]}, read_object).rejected
+        assert "none under which Network Firewall logs" in rejected.reason
 
     def test_the_test_event_of_s3_is_ignored(self) -> None:
         """S3 sends a test event when notifications are set up."""

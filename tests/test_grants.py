@@ -151,9 +151,10 @@ def logs_ingested(stage: Stage, hand: Hand) -> None:
     """Deliver alerts, something that is none, and an object."""
     s3 = stage.cloud.session().client("s3")
     s3.create_bucket(Bucket=BUCKET)
-    s3.put_object(Bucket=BUCKET, Key="k", Body=json.dumps(alert(1)).encode())
+    key = f"AWSLogs/{MEMBER}/network-firewall/alert/us-east-1/fw/k"
+    s3.put_object(Bucket=BUCKET, Key=key, Body=json.dumps(alert(1)).encode())
     hand("ingest_firewall_logs", subscription(alert(1), "{broken"))
-    notice = {"s3": {"bucket": {"name": BUCKET}, "object": {"key": "k"}}}
+    notice = {"s3": {"bucket": {"name": BUCKET}, "object": {"key": key}}}
     hand("ingest_firewall_logs", {"Records": [notice]})
 
 

@@ -3,12 +3,13 @@ from __future__ import annotations
 import base64
 import copy
 import gzip
+import io
 import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from botocore.exceptions import EndpointConnectionError
+from botocore.exceptions import ClientError, EndpointConnectionError
 
 from chalicelib import ingest, intake, sources
 from chalicelib.errors import Transient
@@ -17,6 +18,7 @@ from firebreak.cloud.calls import CallInfo
 from firebreak.stage import Stage
 from tests.worlds import failing, recorded, refusal, world
 
+LOGS = "AWSLogs/222233334444/network-firewall/alert/us-east-1/fw/"
 ALERT = recorded("network_firewall/alert_outbound_tls.json")
 
 
@@ -159,17 +161,56 @@ def test_a_bus_that_is_down_is_tried_again(stage: Stage, error: Exception) -> No
 
 
 def test_a_log_object_is_read(stage: Stage) -> None:
-    """An S3 notification is read with the function's own role; an object that is gone fails.
-
-    Whoever may not list a bucket is told by S3 that access to what is not there is denied.
-    """
+    """An S3 notification is read with the function's own role; an object that is gone fails."""
     client = stage.cloud.session().client("s3")
     client.create_bucket(Bucket="firewall-logs")
     lines = "\n".join(json.dumps(alert(number)) for number in (1, 2))
-    client.put_object(Bucket="firewall-logs", Key="a b.log.gz", Body=gzip.compress(lines.encode()))
+    body = gzip.compress(lines.encode())
+    client.put_object(Bucket="firewall-logs", Key=f"{LOGS}a b.log.gz", Body=body)
 
-    assert 2 == invoke(stage, notification("a+b.log.gz"))["alerts"]
-    assert "AccessDenied" == invoke(stage, notification("gone"))["errorType"]
+    assert 2 == invoke(stage, notification(f"{LOGS}a+b.log.gz"))["alerts"]
+    assert "AccessDenied" in invoke(stage, notification(f"{LOGS}gone"))["errorMessage"]
+
+
+class Bucket:
+    """An S3 that has one bucket, and refuses who expects another owner of it, as S3 does."""
+
+    def __init__(self, owner: str) -> None:
+        self.owner = owner
+
+    def get_object(self, **asked: str) -> dict[str, Any]:
+        """Return an object with one alert, whatever its key."""
+        if asked["ExpectedBucketOwner"] != self.owner:
+            raise refusal("AccessDenied")
+        return {"Body": io.BytesIO(json.dumps(alert(1)).encode())}
+
+
+@pytest.mark.parametrize("owner", ["222233334444", "111122223333", "333344445555"])
+def test_a_bucket_speaks_for_its_owner(owner: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The account itself, the security account and an administrator have an account's logs."""
+    with world(FIREWALL_LOG_BUCKETS="firewall-logs", ADMINISTRATORS="333344445555") as stage:
+        _from(Bucket(owner), stage, monkeypatch)
+        ingest.ingest(stage.desk, notification(f"{LOGS}a.log.gz"), "request")
+
+        assert ["222233334444"] == [json.loads(e["Detail"])["accountId"] for e in entries(stage)]
+
+
+def test_no_other_bucket_speaks_for_an_account(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who owns a bucket writes objects of any key: another account's alerts are not read there."""
+    _from(Bucket("999999999999"), stage, monkeypatch)
+    with pytest.raises(ClientError, match="AccessDenied"):
+        ingest.ingest(stage.desk, notification(f"{LOGS}a.log.gz"), "request")
+
+    assert [] == entries(stage)
+
+
+def _from(bucket: Bucket, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = stage.desk.access.home
+    monkeypatch.setattr(
+        stage.desk.access, "home", lambda service: bucket if service == "s3" else home(service)
+    )
 
 
 def notification(key: str, bucket: str = "firewall-logs") -> dict[str, Any]:
@@ -179,7 +220,7 @@ def notification(key: str, bucket: str = "firewall-logs") -> dict[str, Any]:
 
 def test_an_object_of_another_bucket_is_rejected(stage: Stage) -> None:
     """Who can invoke the function cannot have it read any bucket: only those that are named."""
-    answer = invoke(stage, notification("k", "payroll"))
+    answer = invoke(stage, notification(f"{LOGS}k", "payroll"))
 
     (reason,) = answer["rejected"]
     assert "payroll is no bucket that logs are read from (firewall-logs)" in reason

@@ -34,7 +34,7 @@ OBJECT_KEY = re.compile(
 )
 GZIP = b"\x1f\x8b"
 
-ReadObject = Callable[[str, str], bytes]
+ReadObject = Callable[[str, str, str], bytes]
 
 
 class Rejection(NamedTuple):
@@ -58,8 +58,9 @@ def records(payload: object, read_object: ReadObject | None = None) -> Batch:
     """Return the alerts in what a log destination delivers; the unreadable is told, not raised.
 
     Taken are a CloudWatch Logs subscription, a Kinesis batch, a Firehose batch, an S3 notification
-    (read_object(bucket, key) reads the object; what it raises passes through, but for Rejected),
-    a record, a list of records, and text or bytes of records, one after the other, plain or gzip.
+    (read_object(bucket, key, account) reads the object, which its key says to be this account's
+    log; what it raises passes through, but for Rejected), a record, a list of records, and text or
+    bytes of records, one after the other, plain or gzip.
 
     https://docs.aws.amazon.com/network-firewall/latest/developerguide/firewall-logging-contents.html
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/SubscriptionFilters.html
@@ -162,13 +163,14 @@ class _Delivery:
             key = unquote_plus(item.text("s3.object.key", max_length=4096))
             if self._read_object is None:
                 item.reject("is an S3 object, and nothing was given to read it with")
-            data = self._read_object(bucket, key)
+            owner = OBJECT_KEY.fullmatch(key)
+            if owner is None:
+                item.child("s3.object.key").reject("is none under which Network Firewall logs")
+            data = self._read_object(bucket, key, owner[1])
         except Rejected as wrong:
             self._reject(wrong.path, wrong.reason, item.value)
         else:
-            owner = OBJECT_KEY.fullmatch(key)
-            account, region = owner.groups() if owner else ("", "")
-            self._piece(data, _Place(f"s3://{bucket}/{key}", account, region))
+            self._piece(data, _Place(f"s3://{bucket}/{key}", owner[1], owner[2]))
 
     def _piece(self, data: bytes, place: _Place) -> None:
         try:
