@@ -14,7 +14,10 @@ from typing import Any
 
 from firebreak.iam.registry import handler
 
-OPERATIONS = ("create", "update", "delete")
+# CloudFormation reads as part of an update "when detailed information about the resource's current
+# state is required", which it does with the caller's permissions too.
+# https://docs.aws.amazon.com/cloudformation-cli/latest/userguide/resource-type-develop.html
+OPERATIONS = ("create", "read", "update", "delete")
 TAGS = "Tags"
 _TAGGING = re.compile(r"\w+:((Un)?[Tt]ag[A-Z]\w*|AddTagsTo\w+|RemoveTagsFrom\w+|PutBucketTagging)")
 _NEVER: tuple[str, ...] = ()

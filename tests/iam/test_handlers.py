@@ -44,8 +44,14 @@ def test_a_template() -> None:
     found = handler_permissions({"Resources": resources})
 
     assert {"Policy", "Topic"} == set(found)
-    assert dict.fromkeys(OPERATIONS, frozenset({"sqs:SetQueueAttributes"})) == found["Policy"]
+    changing = dict.fromkeys(OPERATIONS, frozenset({"sqs:SetQueueAttributes"}))
+    assert {**changing, "read": frozenset()} == found["Policy"]
     assert {"sns:CreateTopic", "sns:GetTopicAttributes"} == found["Topic"]["create"]
+
+
+def test_what_exists_is_read() -> None:
+    """An update may begin with a read, which needs what changing does not."""
+    assert "kms:GetKeyPolicy" in permissions("AWS::KMS::Key", {})["read"]
 
 
 def test_a_type_that_is_not() -> None:
