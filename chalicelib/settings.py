@@ -179,9 +179,14 @@ def machine_role(stage: str) -> str:
     return f"firebreak-{stage}-machines"
 
 
-def forwarding_role(stage: str) -> str:
-    """Return the name of the role that forwards a member account's events."""
+def forwarding_rule(stage: str) -> str:
+    """Return the name of the rule that forwards a member account's events, and of its queue."""
     return f"firebreak-{stage}-forwarding"
+
+
+def forwarding_role(stage: str, region: str) -> str:
+    """Return the name of the role in which the rule of a region forwards."""
+    return f"{forwarding_rule(stage)}-{region}"
 
 
 def take_home_from(function_arn: str) -> None:

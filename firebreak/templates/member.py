@@ -9,16 +9,16 @@ from __future__ import annotations
 from typing import Any
 
 from chalicelib import grants
-from chalicelib.settings import forwarding_role
+from chalicelib.settings import forwarding_role, forwarding_rule
 from firebreak import cfn, iam
-from firebreak.cfn import Value, queues
+from firebreak.cfn import REGION, Value, queues
 from firebreak.cfn.policies import assumed_by, assumed_by_service, may, policy
 from firebreak.cfn.sources import pattern
 from firebreak.templates import Wanted
 
 SUMMARY = (
-    "Firebreak: what an account gives it. The roles are made in the home region alone, so deploy "
-    "there first; every other region forwards its events with the same roles."
+    "Firebreak: what an account gives it. The role that it acts in is made in the home region "
+    "alone; every region forwards its events in a role of its own, so their order does not matter."
 )
 HOME = "${HomeAccount}"
 HOUR = 3_600  # seconds: the longest that a role's session may be which a role asks for
@@ -136,14 +136,20 @@ def _home(principals: Any) -> tuple[Value, Value]:
 
 
 def _forwarding_role(stage: str) -> Value:
-    rules = cfn.arn("events", f"rule/{forwarding_role(stage)}", region="*")
+    """Return the role of one region: another region's would have to be there before the rule is.
+
+    EventBridge takes no target whose role it cannot assume, and StackSets deploys to an account
+    that joins in no order that could be asked for.
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_StackSetOperationPreferences.html
+    """
+    rule = cfn.arn("events", f"rule/{forwarding_rule(stage)}")
     bus = cfn.arn("events", "event-bus/default", region="${HomeRegion}", account=HOME)
     return cfn.resource(
         "IAM::Role",
         {
-            "RoleName": forwarding_role(stage),
+            "RoleName": forwarding_role(stage, REGION),
             "Description": f"Firebreak {stage}: hands this account's events to it",
-            "AssumeRolePolicyDocument": policy(assumed_by_service("events.amazonaws.com", rules)),
+            "AssumeRolePolicyDocument": policy(assumed_by_service("events.amazonaws.com", rule)),
             "Policies": [
                 {
                     "PolicyName": "forwarding",
@@ -151,7 +157,7 @@ def _forwarding_role(stage: str) -> Value:
                 }
             ],
         },
-        Condition="InHomeRegion",
+        Condition="Forwards",
     )
 
 
@@ -161,7 +167,7 @@ def _forwarding(stage: str) -> dict[str, Value]:
     The queue has no alarm: Firebreak's reconciler finds findings that never came.
     https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-cross-account.html
     """
-    name = forwarding_role(stage)
+    name = forwarding_rule(stage)
     rule = cfn.arn("events", f"rule/{name}")
     queue = {
         "QueueName": name,
@@ -178,20 +184,18 @@ def _forwarding(stage: str) -> dict[str, Value]:
                 "Description": f"Firebreak {stage}: forwards to the security account",
                 "State": "ENABLED",
                 "EventPattern": pattern(),
-                "Targets": [_target(name)],
+                "Targets": [_target()],
             },
             Condition="Forwards",
         ),
     }
 
 
-def _target(role: str) -> Value:
+def _target() -> Value:
     return {
         "Id": "firebreak",
         "Arn": cfn.arn("events", "event-bus/default", region="${HomeRegion}", account=HOME),
-        "RoleArn": cfn.if_(  # by its name where another region's stack makes it
-            "InHomeRegion", {"Fn::GetAtt": ["ForwardingRole", "Arn"]}, cfn.role_arn(role)
-        ),
+        "RoleArn": {"Fn::GetAtt": ["ForwardingRole", "Arn"]},
         "DeadLetterConfig": {"Arn": "${Undelivered.Arn}"},
         "RetryPolicy": {"MaximumEventAgeInSeconds": DAY, "MaximumRetryAttempts": MOST_ATTEMPTS},
     }

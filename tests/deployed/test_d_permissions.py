@@ -15,7 +15,7 @@ from chalicelib.permissions import iam_action
 from chalicelib.settings import FUNCTIONS, forwarding_role, function_role, machine_role
 from firebreak.cloud.policy import Request
 from firebreak.cloud.roles import is_denial
-from tests.deployed.accounts import HOME, MEMBER
+from tests.deployed.accounts import AWAY, HOME, MEMBER
 from tests.deployed.clone import STAGE
 from tests.deployed.desk import of_instance
 from tests.deployed.removing import unneeded
@@ -40,7 +40,7 @@ def test_what_lambda_does_in_a_functions_role_is_needed(stage: Deployed, functio
 OTHERS = [
     f"arn:aws:iam::{HOME}:role/{machine_role(STAGE)}",
     f"arn:aws:iam::{HOME}:role/firebreak-{STAGE}-firewall-logs",
-    f"arn:aws:iam::{MEMBER}:role/{forwarding_role(STAGE)}",
+    f"arn:aws:iam::{MEMBER}:role/{forwarding_role(STAGE, AWAY)}",
 ]
 
 
@@ -52,7 +52,7 @@ def test_what_services_do_in_a_role_is_needed(stage: Deployed, arn: str) -> None
 
 TAKEN = [
     (MEMBER, f"firebreak-{STAGE}-member", "ec2:ModifyNetworkInterfaceAttribute"),
-    (MEMBER, forwarding_role(STAGE), "events:PutEvents"),
+    (MEMBER, forwarding_role(STAGE, AWAY), "events:PutEvents"),
     (HOME, function_role(STAGE, "on_event"), "states:StartExecution"),
     (HOME, function_role(STAGE, "run_step"), "sts:AssumeRole"),
     (HOME, function_role(STAGE, "run_step"), "sns:Publish"),
