@@ -30,6 +30,11 @@ from firebreak.templates import Wanted
 
 STACKS = ("data", "foundation", "operations")
 ANY = ("*",)
+# What a table's handler needs of a key DynamoDB asks of KMS, on its caller's behalf. A key's ARN
+# tells no stage's from another's, so without this the deployer could decrypt by every key.
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.usagenotes.html
+OF_TABLES = ("kms:CreateGrant", "kms:Decrypt", "kms:Encrypt", "kms:RevokeGrant")
+BY_DYNAMODB: Condition = {"StringLike": {"kms:ViaService": "dynamodb.{region}.amazonaws.com*"}}
 
 
 def _arn(service: str, rest: str) -> str:
@@ -101,7 +106,7 @@ def _handlers(wanted: Wanted) -> Iterator[Grant]:
     for action in sorted(needed):
         service, _, name = action.partition(":")
         own = OWN[service] if resource_types(service, name) else ANY
-        yield Grant("", (action,), own)
+        yield Grant("", (action,), own, BY_DYNAMODB if action in OF_TABLES else {})
 
 
 def _statements(grants: Iterable[Grant], place: Place) -> Iterator[Statement]:

@@ -88,6 +88,19 @@ def test_each_is_as_long_as_a_managed_policy_may_be() -> None:
     assert len(policies) <= MOST
 
 
+def test_no_key_is_used_directly() -> None:
+    """What is encrypted is DynamoDB's alone: the ARN of a key tells nothing of whose it is."""
+    found = [
+        each
+        for policy in deployer_policies(HERE, templates.wanted("dev"))
+        for each in policy["Statement"]
+        if {"kms:CreateGrant", "kms:Decrypt", "kms:Encrypt"} & set(each["Action"])
+    ]
+    condition = {"StringLike": {"kms:ViaService": "dynamodb.us-east-1.amazonaws.com*"}}
+
+    assert [condition] == [each["Condition"] for each in found]
+
+
 def test_the_committed_policies_are_current() -> None:
     """docs/deployer-policy.json is what the code derives for stage dev, account and region open."""
     wanted = text(deployer_policies(ANYWHERE, templates.wanted("dev")))

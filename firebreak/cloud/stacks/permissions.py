@@ -49,7 +49,7 @@ class Permits:
             return
         info, principal = self.caller
         now = properties or old
-        context = {**request_context(info, principal), **_VIA, **_said(kind, now)}
+        context = {**request_context(info, principal), **_VIA, **_said(self.at, kind, now)}
         both = {"new": properties, "old": old}
         needed = handlers.permissions(kind, both, tagged=self.tagged)[operation]
         for action in sorted(needed, key=lambda each: (":Create" not in each, each)):
@@ -61,9 +61,15 @@ class Permits:
                     raise ResourceFailed(f"{reason}(HandlerErrorCode: AccessDenied)") from None
 
 
-def _said(kind: str, properties: Properties) -> dict[str, list[str]]:
-    """Return the condition keys that a resource's own properties give to its handler's calls."""
-    keys = {"iam:passedtoservice": [f"{kind.split('::')[1].lower()}.amazonaws.com"]}
+def _said(at: At, kind: str, properties: Properties) -> dict[str, list[str]]:
+    """Return the condition keys that a resource's own properties give to its handler's calls.
+
+    What a service needs of a key it asks of KMS itself, with the caller's permissions.
+    """
+    service = kind.split("::")[1].lower()
+    keys = {"iam:passedtoservice": [f"{service}.amazonaws.com"]}
+    if service != "kms":
+        keys["kms:viaservice"] = [f"{service}.{at.region}.amazonaws.com"]
     if "PermissionsBoundary" in properties:
         keys["iam:permissionsboundary"] = [str(properties["PermissionsBoundary"])]
     tags = pairs(properties.get("Tags"))
