@@ -264,6 +264,22 @@ def test_what_was_changed_by_hand_is_put_right(deployed: Clone) -> None:
     assert "Nothing to change." in deployed.deploy().output
 
 
+def test_whom_a_role_trusts_is_put_right(deployed: Clone) -> None:
+    """Who changed by hand whom a function's role trusts would have come back by it."""
+    iam, role = deployed.client("iam"), "firebreak-dev-run_step"
+    right = iam.get_role(RoleName=role)["Role"]["AssumeRolePolicyDocument"]
+    back_door = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
+    changed = {**right, "Statement": [*right["Statement"], back_door]}
+    iam.update_assume_role_policy(RoleName=role, PolicyDocument=json.dumps(changed))
+    planned, done = deployed.deploy("--plan"), deployed.deploy()
+
+    assert 2 == planned.exit_code
+    for each in (planned, done):
+        assert f"~ update role {role}: whom it trusts" in each.output
+    assert right == iam.get_role(RoleName=role)["Role"]["AssumeRolePolicyDocument"]
+    assert "Nothing to change." in deployed.deploy().output
+
+
 def test_new_code_is_deployed_and_targets_keep_their_queues(deployed: Clone) -> None:
     """A run of Chalice, which writes targets without queues, leaves them with theirs."""
     deployed.retitle(KEPT, "New code, since playbooks are in the package")
