@@ -115,10 +115,16 @@ def defaults(stage: str, account: str, region: str, partition: str = "") -> dict
     return {PREFIX + key: value for key, value in values.items()}
 
 
-# What each variable has to look like, and how that is said. Stages are part of longer names.
+# What each variable has to look like, and how that is said. Stages are part of longer names: one
+# that ends like these would have names of another stage (dev-sweep: the function sweep of dev).
+ENDINGS = ("accounts", "reconcile", "seal", "sweep")
 ACCOUNT = "[0-9]{12}"
 WANTED: Mapping[str, tuple[str, str]] = {
-    "STAGE": ("[a-z][a-z0-9-]{0,18}", "lower-case letters, digits and -, at most 19, such as dev"),
+    "STAGE": (
+        rf"(?!.*-({'|'.join(ENDINGS)})$)[a-z][a-z0-9-]{{0,18}}",
+        "lower-case letters, digits and -, at most 19, such as dev, "
+        f"that do not end in -{', -'.join(ENDINGS)}",
+    ),
     "HOME_ACCOUNT": (ACCOUNT, "the 12-digit id of the security account"),
     "REGION": ("[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}", "an AWS region, such as eu-west-1"),
     "PARTITION": ("aws(-[a-z]+)*", "an AWS partition: aws, aws-cn, aws-us-gov"),

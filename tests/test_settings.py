@@ -98,6 +98,7 @@ WRONG = [
     ("STAGE", "Dev", "lower-case"),
     ("STAGE", "a" * 20, "at most 19"),
     ("STAGE", "a_b", "lower-case"),
+    ("STAGE", "dev-sweep", "do not end in -accounts, -reconcile, -seal, -sweep"),
     ("HOME_ACCOUNT", "12345", "12-digit"),
     ("HOME_ACCOUNT", "١١١١٢٢٢٢٣٣٣٣", "12-digit"),
     ("REGION", "Ireland", "an AWS region"),
