@@ -104,6 +104,20 @@ PEOPLE = (
 
 # --- queues, bus ----------------------------------------------------------------------------------
 
+
+def only_from(*sources: str) -> Condition:
+    """Return the condition that every event of a request is from one of some sources.
+
+    A request has up to ten events, and so the key has several values: without ForAllValues one of
+    them could be enough.
+    https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoneventbridge.html
+    """
+    return {
+        "ForAllValues:StringEquals": {"events:source": sources},
+        "Null": {"events:source": "false"},
+    }
+
+
 _RETRIES, _LETTERS = _arn("sqs", _HOME.retry_queue), _arn("sqs", _HOME.dead_letters)
 PUT_OFF = Grant("PutRetriesOff", ("sqs:ChangeMessageVisibility",), (_RETRIES,))
 BURY = Grant("KeepDeadLetters", ("sqs:SendMessage",), (_LETTERS,))
@@ -111,7 +125,7 @@ BUS = Grant(
     "PutAlerts",
     ("events:PutEvents",),
     (_arn("events", "event-bus/default"),),
-    {"StringEquals": {"events:source": SOURCE}},
+    only_from(SOURCE),
 )
 
 # --- the trail outside the tables -----------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from chalicelib.grants import only_from
 from chalicelib.settings import machine_role
 from firebreak import cfn, iam
 from firebreak.cfn import Value, queues
@@ -129,7 +130,7 @@ def _bus(stage: str) -> dict[str, Value]:
 
     https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-event-bus-perms.html
     """
-    organization = {"aws:PrincipalOrgID": {"Ref": "OrganizationId"}}
+    organization = {"StringEquals": {"aws:PrincipalOrgID": {"Ref": "OrganizationId"}}}
     accounts = {"AWS": {"Ref": "Accounts"}}
     return {
         "OrganizationEvents": _bus_policy(
@@ -141,8 +142,7 @@ def _bus(stage: str) -> dict[str, Value]:
 
 def _bus_policy(identity: str, condition: str, principal: Value, also: Value) -> Value:
     bus = cfn.arn("events", "event-bus/default")
-    only = {"StringEquals": {"events:source": list(FORWARDED), **also}}
-    statement = allow("", principal, "events:PutEvents", bus, only)
+    statement = allow("", principal, "events:PutEvents", bus, {**only_from(*FORWARDED), **also})
     return cfn.resource(
         "Events::EventBusPolicy",
         {"StatementId": identity, "EventBusName": "default", "Statement": statement},

@@ -47,14 +47,21 @@ def test_the_bus_admits_nobody_unless_told() -> None:
         (ORGANIZATION, "aws.states", Decision.IMPLICIT_DENY),
         (ORGANIZATION, "firebreak.network-firewall", Decision.IMPLICIT_DENY),
         ("o-another1234", "aws.guardduty", Decision.IMPLICIT_DENY),
+        (ORGANIZATION, "aws.guardduty aws.config", Decision.ALLOW),
+        (ORGANIZATION, "aws.guardduty firebreak.network-firewall", Decision.IMPLICIT_DENY),
+        (ORGANIZATION, "", Decision.IMPLICIT_DENY),
     ],
 )
 def test_the_bus_admits_three_sources_of_the_organisation(
     organization: str, source: str, expected: Decision
 ) -> None:
-    """Other accounts put events of exactly three sources, and only those of the organisation."""
+    """Other accounts put events of exactly three sources, and only those of the organisation.
+
+    A request has several sources where it has several events; each has to be one of the three.
+    """
     policies = bus_policies(OrganizationId=ORGANIZATION)
-    context = {"aws:principalorgid": (organization,), "events:source": (source,)}
+    sources = {"events:source": tuple(source.split())} if source else {}
+    context = {"aws:principalorgid": (organization,), **sources}
     document = {"Statement": policies}
 
     assert expected == evaluate([document], Request("events:PutEvents", BUS, context))
@@ -66,7 +73,7 @@ def test_accounts_outside_the_organisation_are_named() -> None:
     (statement,) = bus_policies(Accounts=[MEMBER])
 
     assert {"AWS": [MEMBER]} == statement["Principal"]
-    assert 3 == len(statement["Condition"]["StringEquals"]["events:source"])
+    assert 3 == len(statement["Condition"]["ForAllValues:StringEquals"]["events:source"])
 
 
 def test_the_queues_are_as_the_code_has_them() -> None:
