@@ -52,13 +52,21 @@ def _dynamodb(name: str, setting: str, *operations: str) -> Grant:
 
 # A record is added under a condition and never changed: neither UpdateItem nor DeleteItem.
 RECORDS = _dynamodb("AddRecords", "AUDIT_TABLE", "PutItem", "Query")
-KEEPING = _dynamodb("KeepEvents", "REMEDIATIONS_TABLE", "PutItem")
+# Who reads logs that others write, and who answers requests, writes no item of another kind.
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html
+KEEPING = replace(
+    _dynamodb("KeepEvents", "REMEDIATIONS_TABLE", "PutItem"),
+    condition={"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ("EVENT#*", "LIST#untold")}},
+)
 STATE = _dynamodb(
     "ReadAndWriteState", "REMEDIATIONS_TABLE", "BatchGetItem", "DeleteItem", "PutItem", "Query"
 )
 # Who works under a lease checks it, together with the phase, in each transaction.
 LEASED = replace(STATE, actions=("dynamodb:ConditionCheckItem", *STATE.actions))
-DECIDED = _dynamodb("ReadAndWriteState", "REMEDIATIONS_TABLE", "BatchGetItem", "PutItem")
+DECIDED = replace(
+    _dynamodb("ReadAndWriteState", "REMEDIATIONS_TABLE", "BatchGetItem", "PutItem"),
+    condition={"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ("REMEDIATION#*",)}},
+)
 _TOPIC_ARN = _NAMED["FIREBREAK_TOPIC_ARN"]
 TOPIC = Grant("TellPeople", ("sns:Publish",), (_TOPIC_ARN,))
 
@@ -250,8 +258,8 @@ def _joined(found: Sequence[Grant]) -> tuple[Grant, ...]:
 
 def _says(one: Grant, other: Grant) -> bool:
     """Say whether one grant allows all that another does."""
-    same = (one.resources, one.condition) == (other.resources, other.condition)
-    return same and set(other.actions) <= set(one.actions)
+    as_wide = one.resources == other.resources and one.condition in ({}, other.condition)
+    return as_wide and set(other.actions) <= set(one.actions)
 
 
 def assuming() -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
@@ -92,8 +93,11 @@ def url_of(desk: Desk) -> str:
             f"stage {settings.stage} has {len(ids) or 'no'} APIs in {settings.region}: "
             "deploy it, or set FIREBREAK_API_URL"
         )
+    stage = _stage(client, ids[0])
+    if elsewhere := os.environ.get("AWS_ENDPOINT_URL"):  # where one host serves all of AWS
+        return f"{elsewhere.rstrip('/')}/_aws/execute-api/{ids[0]}/{stage}"
     suffix = "amazonaws.com.cn" if settings.partition == "aws-cn" else "amazonaws.com"
-    return f"https://{ids[0]}.execute-api.{settings.region}.{suffix}/{_stage(client, ids[0])}"
+    return f"https://{ids[0]}.execute-api.{settings.region}.{suffix}/{stage}"
 
 
 def _pages(client: Any) -> Any:

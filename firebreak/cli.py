@@ -46,6 +46,7 @@ def main() -> None:
     try:
         firebreak(standalone_mode=False)
     except click.exceptions.Abort:
+        click.echo("firebreak: stopped; what was begun is finished by running it again", err=True)
         sys.exit(130)
     except click.ClickException as wrong:
         wrong.show()

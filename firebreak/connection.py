@@ -16,6 +16,7 @@ from chalicelib.clock import Clock
 from chalicelib.errors import InvalidSettings
 from chalicelib.runner.work import Desk
 
+DESKS = (f"{settings.PREFIX}API_URL",)  # what a desk is told beside the stage's derived names
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
@@ -49,7 +50,7 @@ def identity() -> Identity:
         session = new_session()
     except BotoCoreError as wrong:
         raise InvalidSettings(f"AWS configuration: {wrong}") from wrong
-    region = session.region_name or os.environ.get("AWS_REGION", "")
+    region = os.environ.get("AWS_REGION") or session.region_name or ""  # as the AWS CLI takes it
     if not region:
         raise InvalidSettings("no region: set AWS_REGION to the one Firebreak is deployed in")
     try:
@@ -76,4 +77,5 @@ def connect(stage: str) -> Desk:
         raise InvalidSettings("no stage: give --stage, or set FIREBREAK_STAGE")
     who = identity()
     known = settings.defaults(stage, who.account, who.region)
-    return wiring.desk(settings.from_environment(known), Clock())
+    own = {name: os.environ[name] for name in DESKS if name in os.environ}
+    return wiring.desk(settings.from_environment(known | own), Clock())

@@ -21,6 +21,8 @@ def keys_of(info: CallInfo, action: str, arn: str) -> dict[str, list[str]]:
         found["ec2:createaction"] = [info.operation]
     if service == "kms":
         found["kms:resourcealiases"] = _aliases(info, arn)
+    if service == "dynamodb" and (leading := _leading_keys(info, action, arn)):
+        found["dynamodb:leadingkeys"] = leading
     for key, value in _TAGS.get(service, _none)(info, arn).items():
         for prefix in dict.fromkeys(("aws", service)):
             found[f"{prefix}:resourcetag/{key.lower()}"] = [value]
@@ -70,6 +72,30 @@ def _aliases(info: CallInfo, arn: str) -> list[str]:
 
     key = kms_backends[info.account][info.region].keys.get(arn.rpartition("/")[2])
     return [str(each) for each in key.aliases] if key else []
+
+
+def _leading_keys(info: CallInfo, action: str, arn: str) -> list[str]:
+    """Return the partition keys of the items of a table that a call is about.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html
+    """
+    from moto.dynamodb.models import dynamodb_backends
+
+    name = arn.partition(":table/")[2].partition("/")[0]
+    table = dynamodb_backends[info.account][info.region].tables.get(name)
+    found = [part.get(table.hash_key_attr) for part in _items(info, action, name)] if table else []
+    return list(dict.fromkeys(str(next(iter(each.values()))) for each in found if each))
+
+
+def _items(info: CallInfo, action: str, table: str) -> list[Mapping[str, Any]]:
+    """Return the items, or their keys, of a table that an action of a call is about."""
+    params, kind = info.params, action.partition(":")[2].removesuffix("Item")
+    if "TransactItems" in params:
+        parts = [each[kind] for each in params["TransactItems"] if kind in each]
+        return [p.get("Item") or p["Key"] for p in parts if p["TableName"] == table]
+    if "RequestItems" in params:
+        return list(params["RequestItems"].get(table, {}).get("Keys", ()))
+    return [params[name] for name in ("Item", "Key") if name in params]
 
 
 # --- tags -----------------------------------------------------------------------------------------

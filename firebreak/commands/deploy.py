@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -22,13 +23,38 @@ SIGNS = {"create": "+", "update": "~", "remove": "-", "keep": "="}
 WIDTH = 200
 
 
+SHAPES = {
+    "expect_account": ("[0-9]{12}", "an account id has 12 digits"),
+    "email": (r"[^@\s]+@[^@\s]+\.[^@\s]+", "is no e-mail address"),
+    "organization": ("o-[a-z0-9]{10,32}", "an organisation's id is like o-a1b2c3d4e5"),
+}
+
+
+def shaped(_context: click.Context, parameter: click.Parameter, value: str) -> str:
+    """Return an option's value. Raise BadParameter where AWS could not take it for what it is."""
+    pattern, wrong = SHAPES[str(parameter.name)]
+    if value and not re.fullmatch(pattern, value):
+        raise click.BadParameter(wrong)
+    return value
+
+
 @click.command("deploy")
 @click.option("--plan", "looks", is_flag=True, help="Say what would change, and change nothing.")
-@click.option("--expect-account", default="", help="Refuse where the account is another.")
 @click.option(
-    "--email", default="", help="Who is told; kept from the last deployment if not given."
+    "--expect-account", default="", callback=shaped, help="Refuse where the account is another."
 )
-@click.option("--organization", default="", help="The organisation's id; looked up if not given.")
+@click.option(
+    "--email",
+    default="",
+    callback=shaped,
+    help="Who is told; kept from the last deployment if not given.",
+)
+@click.option(
+    "--organization",
+    default="",
+    callback=shaped,
+    help="The organisation's id; looked up if not given.",
+)
 @click.option(
     "--audit-years", type=click.IntRange(1, 100), help="How long nobody can delete audit records."
 )

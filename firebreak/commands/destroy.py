@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from chalicelib.errors import Failed
-from firebreak.commands.deploy import headline, lines, stage_of
+from firebreak.commands.deploy import headline, lines, shaped, stage_of
 from firebreak.connection import stage_option
 from firebreak.deploying import leaving, preflight
 from firebreak.deploying.going import told
@@ -18,7 +18,9 @@ from firebreak.packaging.configuration import ROOT
 @click.option("--data", is_flag=True, help="Delete the tables and the deployment records as well.")
 @click.option("--force", is_flag=True, help="Though something is contained: it stays so.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--expect-account", default="", help="Refuse where the account is another.")
+@click.option(
+    "--expect-account", default="", callback=shaped, help="Refuse where the account is another."
+)
 @click.option("--take-over", is_flag=True, help="Take over from a deployment that died.")
 @stage_option
 def command(

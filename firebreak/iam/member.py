@@ -11,14 +11,29 @@ from chalicelib import grants, playbook
 from chalicelib.actions import On, actions
 from chalicelib.effect import canonical_text
 from chalicelib.errors import InvalidSettings
-from chalicelib.settings import defaults, function_role
+from chalicelib.settings import (
+    FUNCTIONS,
+    defaults,
+    forwarding_role,
+    function_role,
+    machine_role,
+)
 from firebreak.iam.declared import ANY, Need, needs, of_actions, reads
 from firebreak.iam.documents import Document, Statement, document, filled, statement
 from firebreak.iam.place import Place
 from firebreak.reference import resource_types
 
 _NAMED = defaults("{stage}", "{account}", "{region}", "{partition}")
-OWN_ROLES = "arn:{partition}:iam::{account}:role/firebreak-*"
+# Each by its name: a role that only begins like them may be somebody's, and has to be contained.
+OWN_ROLES = tuple(
+    f"arn:{{partition}}:iam::{{account}}:role/{name}"
+    for name in (
+        _NAMED["FIREBREAK_MEMBER_ROLE"],
+        forwarding_role("{stage}", "*-*-?"),  # of a region
+        machine_role("{stage}"),
+        *(function_role("{stage}", name) for name in FUNCTIONS),
+    )
+)
 
 
 def member_policy(place: Place) -> Document:
@@ -96,7 +111,7 @@ def _own_roles_stay(found: Iterable[Need], place: Place) -> list[Statement]:
     changing = [each.permission for each in found if _changes_roles(each.permission)]
     if not changing:
         return []
-    own = (place.filled(OWN_ROLES),)
+    own = map(place.filled, OWN_ROLES)
     return [statement("OwnRolesStay", changing, own, effect="Deny")]
 
 

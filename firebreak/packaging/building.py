@@ -17,7 +17,7 @@ from typing import Any
 from chalicelib.errors import Invalid
 from chalicelib.settings import FUNCTIONS, PREFIX
 from firebreak.iam import Place, function_policy
-from firebreak.iam.files import log_buckets, policy_file
+from firebreak.iam.files import log_buckets, outdated, place_of, policy_file, wanted
 from firebreak.packaging import archive, shipping
 from firebreak.packaging.configuration import FILE, ROOT, stage_config
 from firebreak.packaging.stage import StageConfig
@@ -46,6 +46,7 @@ def build(stage: str, place: Place, into: Path | None = None, root: Path = ROOT)
     config = stage_config(stage, root)
     files = shipping.files(root)
     completed = complete(config, place)
+    _current(config, place, root)
     folder = (into or root / "build" / stage).resolve()
     _make_anew(folder)
     for name, path in files.items():
@@ -59,6 +60,20 @@ def build(stage: str, place: Place, into: Path | None = None, root: Path = ROOT)
     content = made.read_bytes()
     digest = hashlib.sha256(content).hexdigest()
     return Build(folder, made, digest, len(content), archive.names(made))
+
+
+def _current(config: StageConfig, place: Place, root: Path) -> None:
+    """Raise Invalid where a policy file says something else than what is derived and deployed.
+
+    Its ARNs may leave account and region open. What somebody wrote into it by hand would be
+    believed to hold, and does not.
+    """
+    buckets = log_buckets(config.environment)
+    left_open = place_of(config.stage, config.environment, {})
+    problems = [outdated(wanted(each, buckets), root) for each in (left_open, place)]
+    if all(problems):
+        how = f"write it anew with `firebreak iam --write --stage {config.stage}`"
+        raise Invalid("\n".join(f"{each}: {how}" for each in problems[0]))
 
 
 def complete(config: StageConfig, place: Place) -> dict[str, Any]:

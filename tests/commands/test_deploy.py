@@ -630,3 +630,29 @@ def test_the_same_stage_in_a_second_region_is_refused(
         monkeypatch.setenv(name, "eu-west-1")
 
     assert "deployed in another region" in refused(deployed)
+
+
+def test_the_region_of_aws_region_is_taken(clone: Clone, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the AWS CLI has it: AWS_REGION goes before AWS_DEFAULT_REGION and a profile's region."""
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+
+    assert "region eu-west-1" in clone.deploy("--plan").output
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("--email", "foo"), "is no e-mail address"),
+        (("--organization", "foo"), "an organisation's id is like"),
+        (("--expect-account", "12"), "an account id has 12 digits"),
+    ],
+)
+def test_an_option_of_another_shape_is_refused(
+    clone: Clone, words: tuple[str, str], why: str
+) -> None:
+    """What AWS would refuse half-way is refused before anything is begun."""
+    done = clone.deploy(*words)
+
+    assert 2 == done.exit_code
+    assert why in done.output

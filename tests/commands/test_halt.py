@@ -80,6 +80,7 @@ def test_halted_half_way_and_resumed() -> None:
         after = run("status").output
         assert "stage replay: not halted" in after
         assert "0 open, 0 waiting for approval, 0 waiting because of the halt, 1 closed" in after
+        assert f"  {identity}  contained  " in after
 
 
 def test_a_new_finding_under_the_switch_waits_for_a_person() -> None:

@@ -9,6 +9,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+from click.testing import CliRunner
+
+from firebreak.cli import firebreak
+
 EVENTS = Path(__file__).resolve().parents[1] / "events"
 ASKS = "import boto3, json; print(json.dumps(boto3.client('sts').get_caller_identity()['Arn']))"
 
@@ -27,7 +32,7 @@ def test_another_process_works_with_it_and_events_happen() -> None:
     ) as sandbox:
         assert sandbox.stdin
         assert sandbox.stdout
-        lines = [sandbox.stdout.readline().strip() for _ in range(5)]
+        first, *lines = [sandbox.stdout.readline().strip() for _ in range(6)]
         printed = dict(each.removeprefix("export ").split("=", 1) for each in lines)
         asked = subprocess.run(  # noqa: S603  # our own interpreter
             [sys.executable, "-c", ASKS],
@@ -44,7 +49,17 @@ def test_another_process_works_with_it_and_events_happen() -> None:
         _, errors = sandbox.communicate(timeout=60)
 
     assert f"arn:aws:iam::{'1' * 12}:user/administrator" == json.loads(asked.stdout)
-    assert "nothing was started" in told
+    assert "unset AWS_PROFILE AWS_SESSION_TOKEN" == first
+    assert "no rule matched it" in told
     assert "firebreak: nowhere.json: no such file or folder" in errors
     assert "Traceback" not in errors
     assert 0 == sandbox.returncode
+
+
+@pytest.mark.parametrize("words", [("--account", "abc"), ("--region", "eu west")])
+def test_what_cannot_be_is_one_line(words: tuple[str, str]) -> None:
+    """An account has digits, a region is one of AWS's."""
+    result = CliRunner().invoke(firebreak, ["sandbox", *words])
+
+    assert 2 == result.exit_code
+    assert f"Invalid value for '{words[0]}'" in result.output

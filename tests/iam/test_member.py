@@ -10,6 +10,7 @@ import pytest
 from chalicelib import guardrails, playbook, reconciling
 from chalicelib.actions import actions
 from chalicelib.errors import InvalidSettings
+from chalicelib.settings import FUNCTIONS
 from firebreak import iam
 from firebreak.iam.documents import INLINE_LIMIT, MANAGED_LIMIT, size
 from firebreak.reference import resource_types
@@ -95,7 +96,11 @@ def test_its_own_roles_are_left_alone(make: Any) -> None:
         "iam:TagRole",
         "iam:UntagRole",
     } == set(stay["Action"])
-    assert ["arn:aws-us-gov:iam::123456789012:role/firebreak-*"] == stay["Resource"]
+    names = {each.partition("role/")[2] for each in stay["Resource"]}
+    assert {
+        f"firebreak-{PLACE.stage}-{each}" for each in (*FUNCTIONS, "member", "machines")
+    } < names
+    assert not any(fnmatchcase("firebreak-of-somebody", name) for name in names)
 
 
 @pytest.mark.parametrize("name", PLAYBOOKS)

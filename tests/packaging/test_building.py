@@ -33,6 +33,18 @@ def test_the_folder_is_complete_for_the_place(built: Build, place: Place) -> Non
         assert function_policy(function, place) == json.loads(path.read_text("utf-8"))
 
 
+def test_a_policy_that_says_something_else_is_refused(place: Place, tmp_path: Path) -> None:
+    """What somebody wrote into a policy file by hand is not silently passed over."""
+    clone = clones.clone(tmp_path / "clone")
+    path = clone / ".chalice/policies/dev/on_event.json"
+    path.write_text(path.read_text("utf-8").replace("dynamodb:Query", "dynamodb:Scan"), "utf-8")
+    with pytest.raises(Invalid, match="on_event.json: is out of date: write it anew with") as wrong:
+        build("dev", place, tmp_path / "built", clone)
+
+    assert 1 == len(str(wrong.value).splitlines())
+    assert not (tmp_path / "built").exists()
+
+
 def test_playbooks_are_copied_not_linked(built: Build) -> None:
     """Links of the clone are files in what is built."""
     assert [] == [path for path in built.folder.rglob("*") if path.is_symlink()]
