@@ -51,7 +51,7 @@ SECRETS: Mapping[str, re.Pattern[bytes]] = {
 def files(root: Path) -> Mapping[str, Path]:
     """Return each file that ships by its place. Raise Invalid with everything that is wrong."""
     found = dict(sorted(_all(root)))
-    wrong = [*_missing(root), *_secrets(found), *_linted(root)]
+    wrong = [*_missing(root), *_odd(root, found), *_secrets(found), *_linted(root)]
     if wrong:
         raise Invalid("\n".join(str(problem) for problem in wrong))
     return {place: path for place, path in found.items() if _ships(place)}
@@ -101,6 +101,24 @@ def _missing(root: Path) -> Iterator[Problem]:
         yield Problem(playbooks_, "", "has no playbook: it has to be a link to ../playbooks")
     if not (root / guardrails).is_file():
         yield Problem(guardrails, "", "is not there: it has to be a link to ../guardrails.yaml")
+
+
+def _odd(root: Path, found: Mapping[str, Path]) -> Iterator[Problem]:
+    """Yield what would ship and is no file of the project: what a link leads to is not seen."""
+    for place, path in found.items():
+        if not _ships(place) or place in SINGLE:
+            continue
+        top = root / CODE if place.startswith(f"{CODE}/") else root
+        if not place.isprintable():
+            yield Problem(ascii(place).strip("'"), "", "has a name that cannot be read: rename it")
+        elif not _within(path, top.resolve()):
+            yield Problem(place, "", f"leads to {path.resolve()}, outside the project: copy it in")
+        elif not path.is_file():
+            yield Problem(place, "", "is no file: take it out of what ships")
+
+
+def _within(path: Path, folder: Path) -> bool:
+    return path.resolve().is_relative_to(folder)
 
 
 def _secrets(found: Mapping[str, Path]) -> Iterator[Problem]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,42 @@ def test_a_file_that_holds_a_credential_stops_the_build(
     (line,) = refused(clone)
     assert line.startswith(f"chalicelib/clients.py: line 3: holds what looks like {what}:")
     assert content not in line
+
+
+@pytest.mark.parametrize(
+    "name", ["chalicelib/more.py", "chalicelib/more.json", "playbooks/more.yaml", "vendor/m.yaml"]
+)
+def test_a_link_that_leads_out_of_the_project_stops_the_build(
+    clone: Path, tmp_path: Path, name: str
+) -> None:
+    """What a link leads to does not show in a review, so nothing from outside ships by one."""
+    outside = tmp_path / "token.json"
+    outside.write_text('{"accessToken": "no pattern knows it"}', "utf-8")
+    (clone / name).symlink_to(outside)
+    place = name.replace("playbooks/", "vendor/playbooks/")
+
+    assert f"{place}: leads to {outside}, outside the project: copy it in" in refused(clone)
+
+
+def test_what_is_no_file_is_named(clone: Path) -> None:
+    """A pipe, and a link that leads nowhere, are said instead of failing the copy."""
+    os.mkfifo(clone / "chalicelib/pipe.py")
+    (clone / "chalicelib/nowhere.py").symlink_to("nothing")
+    lines = refused(clone)
+
+    assert "chalicelib/nowhere.py: is no file: take it out of what ships" in lines
+    assert "chalicelib/pipe.py: is no file: take it out of what ships" in lines
+
+
+@pytest.mark.parametrize("name", [b"\xff.py", b"a\x1b[31m.py", b"a\nb.py"])
+def test_a_name_that_cannot_be_read_is_refused(clone: Path, name: bytes) -> None:
+    """A name that no archive takes, or that a terminal would obey, is named in plain letters."""
+    (clone / "chalicelib" / os.fsdecode(name)).write_text("", "utf-8")
+    (line,) = refused(clone)
+
+    assert "has a name that cannot be read: rename it" in line
+    assert line.isascii()
+    assert line.isprintable()
 
 
 def test_the_example_of_the_documentation_is_no_credential(clone: Path) -> None:
