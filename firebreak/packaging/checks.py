@@ -28,6 +28,28 @@ LIMITS: Mapping[str, tuple[int, int]] = {
     "lambda_memory_size": (128, 10_240),
     "reserved_concurrency": (1, 1_000),
 }
+# What is read of a function, of a stage, and of the file. Anything else that Chalice knows (a role
+# or an environment of a function's own, layers, a network) is neither granted nor compared.
+FUNCTION_KEYS = ("iam_policy_file", *LIMITS)
+STAGE_KEYS = (
+    "api_gateway_endpoint_type",
+    "api_gateway_stage",
+    "app_name",
+    "autogen_policy",
+    "automatic_layer",
+    "environment_variables",
+    "lambda_functions",
+    "log_retention_in_days",
+    "tags",
+    "xray",
+)
+FILE_KEYS = ("stages", "version", *(key for key in STAGE_KEYS if key != "lambda_functions"))
+# https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
+DAYS: tuple[int, ...] = (
+    *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731),
+    *(1_096, 1_827, 2_192, 2_557, 2_922, 3_288, 3_653),
+)
+ENDPOINTS = ("EDGE", "REGIONAL")
 OPTIONAL = ("reserved_concurrency",)  # an account with a small quota has none to reserve
 API_SECONDS = 29  # after which API Gateway no longer waits for its function
 RESERVED = 900  # of the 1,000 that an account has at first, Lambda keeps 100 unreserved
@@ -39,7 +61,8 @@ def problems(config: StageConfig, root: Path) -> list[tuple[str, str]]:
     """Return where something is wrong, and what would be right."""
     if not isinstance(config.document["stages"][config.stage], dict):
         return [(f"stages.{config.stage}", "has to be an object: copy the entry of another stage")]
-    return [*_whole(config), *_named(config), *_limits(config), *_policies(config, root)]
+    found = [*_whole(config), *_named(config), *_limits(config), *_policies(config, root)]
+    return [*found, *_unknown(config), *_kinds(config)]
 
 
 def _whole(config: StageConfig) -> Found:
@@ -57,10 +80,40 @@ def _whole(config: StageConfig) -> Found:
     for name, right in wanted.items():
         if config.value(name) != right:
             yield f"{here}.{name}", f"has to be {json.dumps(right)}: names are derived from it"
-    days = config.value("log_retention_in_days")
-    if type(days) is not int or days < 1:
-        yield f"{here}.log_retention_in_days", "give for how many days logs are kept, such as 365"
     yield from _environment(config, f"{here}.environment_variables")
+
+
+def _unknown(config: StageConfig) -> Found:
+    """Yield what is said and not read: Chalice would obey it, or pass it over in silence."""
+    here = f"stages.{config.stage}"
+    places: list[tuple[str, Mapping[str, Any], tuple[str, ...]]] = [
+        ("", config.document, FILE_KEYS),
+        (f"{here}.", config.entry, STAGE_KEYS),
+    ]
+    for name, said in _known(config):
+        places.append((f"{here}.lambda_functions.{name}.", said, FUNCTION_KEYS))
+    for where, said, keys in places:
+        for name in sorted(set(said) - set(keys)):
+            yield f"{where}{name:.60}", f"is no setting here: {suggest(name, keys)}"
+
+
+def _kinds(config: StageConfig) -> Found:
+    """Yield which settings are of another kind than Lambda, API Gateway or logs take."""
+    here, tags = f"stages.{config.stage}", config.value("tags")
+    days = config.value("log_retention_in_days")
+    if type(days) is not int or days not in DAYS:
+        known = ", ".join(map(str, DAYS))
+        yield f"{here}.log_retention_in_days", f"give for how many days logs are kept: {known}"
+    if config.value("xray") not in (None, True, False):
+        yield f"{here}.xray", "has to be true or false, without quotes"
+    if config.value("api_gateway_endpoint_type") not in (None, *ENDPOINTS):
+        yield f"{here}.api_gateway_endpoint_type", f"give one of {', '.join(ENDPOINTS)}"
+    if tags is not None and not (isinstance(tags, dict) and all(map(_is_text, tags.values()))):
+        yield f"{here}.tags", "has to be an object of texts"
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
 
 
 def _environment(config: StageConfig, here: str) -> Found:

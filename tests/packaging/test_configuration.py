@@ -86,6 +86,25 @@ WRONG: list[tuple[Change, str, str]] = [
     (lambda s: s.update(api_gateway_stage="prod"), "api_gateway_stage", '"api"'),
     (lambda s: s.update(autogen_policy=True), "autogen_policy", "false"),
     (lambda s: s.pop("log_retention_in_days"), "log_retention_in_days", "365"),
+    (lambda s: s.update(log_retention_in_days=364), "log_retention_in_days", "365"),
+    (lambda s: s.update(lambda_timeot=3), "dev.lambda_timeot", "is no setting here"),
+    (lambda s: s.update(manage_iam_role=False), "manage_iam_role", "is no setting here"),
+    (lambda s: s.update(layers=["arn:aws:lambda:x"]), "layers", "is no setting here"),
+    (lambda s: s.update(xray="false"), "xray", "without quotes"),
+    (lambda s: s.update(tags={"team": 1}), "tags", "texts"),
+    (lambda s: s.update(api_gateway_endpoint_type="PRIVATE"), "endpoint_type", "REGIONAL"),
+    (
+        lambda s: run_step(s).update(reserved_concurency=5),
+        "run_step.reserved_concurency",
+        "did you mean reserved_concurrency?",
+    ),
+    (
+        lambda s: run_step(s).update(environment_variables={"FIREBREAK_STAGE": "prod"}),
+        "run_step.environment_variables",
+        "is no setting here",
+    ),
+    (lambda s: run_step(s).update(autogen_policy=True), "run_step.autogen", "is no setting"),
+    (lambda s: run_step(s).update(iam_role_arn="arn:aws:x"), "iam_role_arn", "is no setting"),
 ]
 
 
@@ -110,6 +129,13 @@ def test_what_is_wrong_is_said_in_one_line(
 
     assert all(line.startswith(".chalice/config.json: stages.dev") for line in lines)
     assert [] != [line for line in lines if where in line and right in line]
+
+
+def test_what_stands_beside_the_stages_and_is_not_read_is_refused(clone: Path) -> None:
+    """A setting for all stages that nothing reads is named."""
+    clones.write_config(clone, {**clones.config(clone), "subnet_ids": ["subnet-1"]})
+
+    assert ".chalice/config.json: subnet_ids: is no setting here" in wrong(clone)
 
 
 def test_reservations_may_be_left_out(clone: Path) -> None:
