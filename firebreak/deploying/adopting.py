@@ -20,7 +20,8 @@ Entry = dict[str, Any]
 def known(run: Run, application: Application, recorded: Mapping[str, Entry]) -> dict[str, Entry]:
     """Return the record of everything that exists: of the application, and what was on record."""
     entries = _wanted(run, application, recorded)
-    entries |= {name: each for name, each in recorded.items() if name not in entries}
+    apis = {each.resource for each in application.apis}  # one on record may be another's
+    entries |= {name: each for name, each in recorded.items() if name not in {*entries, *apis}}
     return {name: each for name, each in entries.items() if _exists(run, each)}
 
 

@@ -20,6 +20,7 @@ ABSENT = (
     "NotFoundException",
     "NoSuchEntityException",
 )
+APP = "firebreak"  # what Chalice calls each API
 JSON_FORMAT = "JSON"
 TARGET = "1"  # the id that Chalice gives to each rule's one target
 
@@ -212,14 +213,14 @@ def api_of(run: Run, function: str, recorded: str) -> str:
     call the function, and the record says none of them.
     """
     client = run.client("apigateway")
-    if recorded and found(lambda: client.get_rest_api(restApiId=recorded)):
+    uri = f"{run.arn('lambda', f'function:{function}')}/invocations"
+    if recorded and _stands(run, recorded, uri):
         return recorded
     known = [
         api["id"]
         for page in client.get_paginator("get_rest_apis").paginate()
         for api in page["items"]
     ]
-    uri = f"{run.arn('lambda', f'function:{function}')}/invocations"
     calling = [identity for identity in known if _calls(run, identity, uri)]
     if len(calling) > 1:
         raise Failed(
@@ -228,6 +229,17 @@ def api_of(run: Run, function: str, recorded: str) -> str:
             "in use, then run this again"
         )
     return str(calling[0]) if calling else ""
+
+
+def _stands(run: Run, identity: str, uri: str) -> bool:
+    """Say whether an API on record is there, and the stage's: it calls the function, or is empty.
+
+    One that calls something else would be overwritten, and deleted with the stage.
+    """
+    there = found(lambda: run.client("apigateway").get_rest_api(restApiId=identity))
+    if not there:
+        return False
+    return _calls(run, identity, uri) or (there["name"] == APP and not _routes(run, identity))
 
 
 def _calls(run: Run, identity: str, uri: str) -> bool:

@@ -14,6 +14,7 @@ from firebreak.deploying import records
 from firebreak.deploying.records import Stored, Taken
 from firebreak.deploying.run import Run
 
+LATEST = 32_503_680_000  # the year 3000
 SECONDS = 3_600  # longer than any one step takes; it is renewed with each
 
 
@@ -45,9 +46,11 @@ class Lease:
     def _free(self, stored: Stored) -> None:
         """Raise Failed where another deploys, and say how long and how to go on."""
         run, said = self.run, stored.document
-        until = int(said.get("until", 0))
         if said.get("who") == run.by or run.options.take_over:
             return
+        until = said.get("until", 0)
+        if type(until) is not int or not 0 <= until <= LATEST:
+            raise records.wrong(run, self._key, "is no lease (or give --take-over)")
         if until > run.desk.clock.seconds():
             raise Failed(
                 f"{said.get('who')} deploys stage {run.stage}, since {said.get('since')}: wait for "
@@ -87,4 +90,4 @@ class Lease:
 
 
 def _clock(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%H:%M UTC")
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")

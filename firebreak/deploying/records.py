@@ -7,6 +7,7 @@ a run that died half-way, or a bucket that was emptied, does not make a second A
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,11 @@ ABSENT = ("NoSuchKey", "NoSuchBucket", "404")
 LOST = ("PreconditionFailed", "ConditionalRequestConflict")
 TEXT = "application/json"
 LOGS = "log_group"
+NAMED = {  # where an entry has its name, and how that goes on after the stage's
+    "iam_role": ("role_name", r"-\w+"),
+    "lambda_function": ("lambda_arn", r"(-\w+)?"),
+    "cloudwatch_event": ("rule_name", r"-\w+-event"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +63,16 @@ def read(run: Run, key: str) -> Stored:
         raise
     try:
         document = json.loads(found["Body"].read())
-    except ValueError:
+    except (ValueError, RecursionError):
         document = None
     if not isinstance(document, dict):
-        where = f"s3://{run.settings.state_bucket}/{key}"
-        raise Failed(f"{where} is no JSON object: put back an older version of it")
+        raise wrong(run, key, "is no JSON object")
     return Stored(document, str(found["ETag"]))
+
+
+def wrong(run: Run, key: str, why: str) -> Failed:
+    """Return the error of an object of the state bucket that nobody here wrote."""
+    return Failed(f"s3://{run.settings.state_bucket}/{key} {why}: put back an older version of it")
 
 
 def write(run: Run, key: str, document: Mapping[str, Any], etag: str) -> str:
@@ -97,13 +107,34 @@ def deployed(run: Run) -> Stored:
     return read(run, key_of(run))
 
 
-def entries(stored: Stored) -> dict[str, dict[str, Any]]:
-    """Return the resources of a record, by their names there.
+def entries(run: Run, stored: Stored) -> dict[str, dict[str, Any]]:
+    """Return the resources of a record, by their names there. Raise Failed where one is foreign.
 
-    Log groups that Chalice made, run by itself, are the foundation stack's: not to be deleted.
+    What a record names and the stage no longer has is deleted: so it has to be the stage's own. Log
+    groups that Chalice made, run by itself, are the foundation stack's: not to be deleted.
     """
     found = stored.document.get("resources", [])
+    for each in found if isinstance(found, list) else [found]:
+        if not _own(run, each):
+            raise wrong(run, key_of(run), f"names what is not of stage {run.stage}: {each!r:.200}")
     return {str(each["name"]): dict(each) for each in found if each["resource_type"] != LOGS}
+
+
+def _own(run: Run, entry: object) -> bool:
+    """Say whether an entry has the form of Chalice's, and a name that is this stage's.
+
+    No function's name has a dash, so `dev-two` is told from `dev`.
+    """
+    if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
+        return False
+    kind = entry.get("resource_type")
+    if not isinstance(kind, str):
+        return False
+    if kind not in NAMED:
+        return True
+    key, ending = NAMED[kind]
+    name = str(entry.get(key, "")).rpartition(":")[2]
+    return re.fullmatch(re.escape(run.name) + ending, name) is not None
 
 
 def local(folder: Path, stage: str) -> Path:

@@ -119,7 +119,7 @@ def apply(run: Deployment) -> list[Difference]:
 
 
 def _chalices(run: Deployment, stored: Stored) -> list[Difference]:
-    recorded = records.entries(stored)
+    recorded = records.entries(run, stored)
     api = adopting.api(run, run.application, recorded)
     found = list(existing.differences(run, run.application, api))
     known = {each.name for each in found}
@@ -141,7 +141,7 @@ def _named(entry: Mapping[str, Any]) -> str:
 
 def _deploy(run: Deployment, stored: Stored) -> None:
     """Run Chalice, with the record; what it takes from rules' targets is put back at once."""
-    known = adopting.known(run, run.application, records.entries(stored))
+    known = adopting.known(run, run.application, records.entries(run, stored))
     right = [rule for rule in run.application.rules if targets.is_right(run, rule)]
     made = chalice_run.deploy(run, run.application.config, run.folder, known)
     for rule in right:
@@ -210,4 +210,4 @@ def remove(run: Run) -> list[Difference]:
 
 def _known(run: Run) -> dict[str, dict[str, Any]]:
     application = read(run.project, run.stage, built=False)
-    return adopting.known(run, application, records.entries(records.deployed(run)))
+    return adopting.known(run, application, records.entries(run, records.deployed(run)))
