@@ -98,9 +98,13 @@ def _make_anew(folder: Path) -> None:
     """Make an empty folder. Raise Invalid where there is one that was not built here."""
     if folder.exists() and not (folder / MARK).is_file() and any(folder.iterdir()):
         raise Invalid(f"{folder}: is not empty, and was not built by Firebreak: give another")
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / MARK).write_text("Made anew by each build.\n", "utf-8")
+    for each in folder.iterdir():  # the mark stays: a run that dies here is finished by the next
+        if each.is_dir() and not each.is_symlink():
+            shutil.rmtree(each)
+        elif each.name != MARK:
+            each.unlink()
 
 
 def _copy(path: Path, to: Path) -> None:

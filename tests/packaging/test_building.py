@@ -11,7 +11,7 @@ import pytest
 from chalicelib.errors import Invalid
 from chalicelib.settings import FUNCTIONS
 from firebreak.iam import Place, function_policy
-from firebreak.packaging import Build, build
+from firebreak.packaging import Build, build, building
 from tests.packaging import clones
 
 CHALICE = Path(sys.executable).with_name("chalice")
@@ -104,6 +104,30 @@ def test_what_was_built_is_made_anew(clone: Path, place: Place) -> None:
     assert "chalicelib/left_over.py" not in again.files
     assert "playbooks/report_root_usage.yaml" not in again.files
     assert [again.archive] == list((folder / ".chalice/deployments").iterdir())
+
+
+def test_a_build_that_died_while_it_emptied_the_folder_is_no_obstacle(
+    clone: Path, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed at any moment of it, the folder still counts as one that was built here."""
+    folder = clone / "build" / "dev"
+    (folder / ".chalice").mkdir(parents=True)
+    (folder / building.MARK).write_text("", "utf-8")
+    (folder / "app.py").write_text("of a build before", "utf-8")
+    monkeypatch.setattr(building.shutil, "rmtree", died)
+    with pytest.raises(KeyboardInterrupt):
+        building.build("dev", place, root=clone)
+    monkeypatch.undo()
+
+    assert building.build("dev", place, root=clone).folder == folder
+
+
+def died(path: Path, **_: object) -> None:
+    """Remove what is removed first, and die."""
+    for each in sorted(path.iterdir() if path.is_dir() else ()):
+        if each.is_file():
+            each.unlink()
+    raise KeyboardInterrupt
 
 
 def test_a_stage_of_another_account_is_not_built(clone: Path, place: Place) -> None:
