@@ -119,6 +119,12 @@ def _given(run: Run, stack: Stack, found: Found) -> dict[str, str]:
         "AuditYears": str(options.audit_years or ""),
     }
     current = found.parameters or {}
+    before = int(current.get("AuditYears", 0))
+    if "AuditYears" in known and 0 < options.audit_years < before:
+        raise InvalidSettings(
+            f"--audit-years {options.audit_years}: the audit trail is locked for {before} years, "
+            "and what is written from now on would be for less: leave it out, or raise it"
+        )
     if "OrganizationId" in known and not options.organization and not current.get("OrganizationId"):
         given["OrganizationId"] = organization(run)
     return {name: value for name, value in given.items() if value and name in known}

@@ -514,6 +514,15 @@ def configured(clone: Clone, change: Callable[[dict[str, Any]], None]) -> None:
     path.write_text(json.dumps(document), "utf-8")
 
 
+def test_the_audit_trail_is_never_locked_for_less(clone: Clone) -> None:
+    """The retention of audit records can be raised; lowering it is refused, also as a plan."""
+    assert 0 == clone.deploy("--audit-years", "5").exit_code
+
+    assert "is locked for 5 years" in refused(clone, "--audit-years", "4")
+    assert "is locked for 5 years" in refused(clone, "--audit-years", "1", "--plan")
+    assert 0 == clone.deploy("--audit-years", "6").exit_code
+
+
 def test_a_stage_that_is_not_configured_is_named(clone: Clone) -> None:
     """A stage that .chalice/config.json lacks is refused, with how to add it."""
     done = clone.run("deploy", "--stage", "prod")
