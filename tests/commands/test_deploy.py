@@ -631,6 +631,15 @@ def test_a_machine_that_is_not_the_stages_is_not_overwritten(clone: Clone) -> No
     assert "it is not the stage's own" in said(done.exception)
 
 
+def test_a_machine_that_lost_its_tag_is_said_by_plan_and_deployment(deployed: Clone) -> None:
+    """Made again it would stay untagged, so that each run would make it again."""
+    tags = {"resourceArn": machine(deployed, KEPT), "tagKeys": ["firebreak:stage"]}
+    deployed.client("stepfunctions").untag_resource(**tags)
+
+    for options in (("--plan",), ()):
+        assert "lacks the tag firebreak:stage dev" in refused(deployed, *options)
+
+
 def test_the_same_stage_in_a_second_region_is_refused(
     deployed: Clone, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -72,6 +72,7 @@ PERMISSIONS = (
 def plan(run: Deployment) -> list[Difference]:
     """Return which machines would be made, changed, removed; or are kept though unused."""
     there = machines(run)
+    _no_other(run, there)
     found = [each for name in run.playbooks for each in _compared(run, name, there)]
     return found + [_removal(run, name) for name in there if name not in run.playbooks]
 
@@ -79,6 +80,7 @@ def plan(run: Deployment) -> list[Difference]:
 def apply(run: Deployment) -> list[Difference]:
     """Bring the machines in line, each change with its record in the audit trail."""
     there = machines(run)
+    _no_other(run, there)
     changed = [
         _brought(run, name, there, difference)
         for name in run.playbooks
@@ -113,6 +115,17 @@ def _ours(run: Run, arn: str) -> bool:
     return {"key": TAG, "value": run.stage} in tags
 
 
+def _no_other(run: Deployment, there: Mapping[str, str]) -> None:
+    """Raise Failed where a machine has a playbook's name and lacks the tag.
+
+    Creating one that is the same succeeds, and tags nothing: it would be created at each run.
+    """
+    for name in sorted(set(run.playbooks) - set(there)):
+        arn = run.settings.state_machine_arn(name)
+        if _exists(run, arn):
+            raise Failed(f"{arn} lacks the tag {TAG} {run.stage}: {TAKEN}")
+
+
 def _compared(run: Deployment, name: str, there: Mapping[str, str]) -> Iterator[Difference]:
     playbook, shown = run.playbooks[name], f"state machine {run.name}-{name}"
     version = f"playbook version {playbook.version}"
@@ -130,9 +143,14 @@ def _compared(run: Deployment, name: str, there: Mapping[str, str]) -> Iterator[
 
 def _there(run: Run, name: str) -> bool:
     """Say whether the version is there that executions are started on."""
-    where = published.arn(run.settings, name, published.number(run.desk.tables, name))
+    number = published.number(run.desk.tables, name)
+    return _exists(run, published.arn(run.settings, name, number))
+
+
+def _exists(run: Run, arn: str) -> bool:
+    """Say whether a machine, or a version of one, is there."""
     try:
-        run.client("stepfunctions").describe_state_machine(stateMachineArn=where)
+        run.client("stepfunctions").describe_state_machine(stateMachineArn=arn)
     except ClientError as error:
         if is_code(error, *ABSENT):
             return False
@@ -201,8 +219,6 @@ def _once_assumed(run: Run, call: Callable[[], Any]) -> Any:
         try:
             return call()
         except ClientError as error:
-            if is_code(error, "StateMachineAlreadyExists"):
-                raise Failed(f"{error}: it lacks the tag {TAG} {run.stage}: {TAKEN}") from error
             if "authorized to assume" not in str(error.response["Error"].get("Message")):
                 raise
         run.desk.clock.sleep(WAIT)
