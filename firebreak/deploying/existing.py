@@ -149,9 +149,14 @@ def _wrong_rule(run: Run, rule: Rule, there: Mapping[str, Any]) -> Iterator[str]
 
 def target_of(run: Run, rule: Rule) -> dict[str, Any] | None:
     """Return the target of a rule that Chalice made."""
+    own = [each for each in targets_of(run, rule) if each["Id"] == TARGET]
+    return own[0] if own else None
+
+
+def targets_of(run: Run, rule: Rule) -> list[dict[str, Any]]:
+    """Return every target of a rule."""
     answer = found(lambda: run.client("events").list_targets_by_rule(Rule=rule.name))
-    targets = [each for each in (answer or {}).get("Targets", ()) if each["Id"] == TARGET]
-    return targets[0] if targets else None
+    return list((answer or {}).get("Targets", ()))
 
 
 def _may_invoke(run: Run, function: str, service: str, source: str) -> bool:

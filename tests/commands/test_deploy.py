@@ -280,6 +280,19 @@ def test_whom_a_role_trusts_is_put_right(deployed: Clone) -> None:
     assert "Nothing to change." in deployed.deploy().output
 
 
+def test_a_target_that_somebody_added_to_a_rule_is_removed(deployed: Clone) -> None:
+    """Findings go to the function alone: another target would be told all of them too."""
+    rule, events = "firebreak-dev-on_event-event", deployed.client("events")
+    queue = f"arn:aws:sqs:{REGION}:{HOME}:firebreak-dev-dead-letters"
+    events.put_targets(Rule=rule, Targets=[{"Id": "more", "Arn": queue}])
+    planned, done = deployed.deploy("--plan"), deployed.deploy()
+    left = events.list_targets_by_rule(Rule=rule)["Targets"]
+
+    assert (2, 0) == (planned.exit_code, done.exit_code)
+    assert f"~ update target of rule {rule}" in planned.output
+    assert ["1"] == [each["Id"] for each in left]
+
+
 def test_new_code_is_deployed_and_targets_keep_their_queues(deployed: Clone) -> None:
     """A run of Chalice, which writes targets without queues, leaves them with theirs."""
     deployed.retitle(KEPT, "New code, since playbooks are in the package")

@@ -19,19 +19,19 @@ RETRY = {"MaximumEventAgeInSeconds": 86_400, "MaximumRetryAttempts": 185}  # Eve
 PERMISSIONS = (
     Grant(
         "SetTargets",
-        ("events:ListTargetsByRule", "events:PutTargets"),
+        ("events:ListTargetsByRule", "events:PutTargets", "events:RemoveTargets"),
         ("arn:{partition}:events:{region}:{account}:rule/firebreak-{stage}-*",),
     ),
 )
 
 
 def plan(run: Deployment) -> list[Difference]:
-    """Return which targets lack their queue."""
+    """Return which targets lack their queue, or are not alone."""
     return [_difference(rule) for rule in run.application.rules if not is_right(run, rule)]
 
 
 def apply(run: Deployment) -> list[Difference]:
-    """Give targets their queue."""
+    """Give targets their queue, and take others away."""
     wrong = [rule for rule in run.application.rules if not is_right(run, rule)]
     for rule in wrong:
         put(run, rule)
@@ -39,13 +39,18 @@ def apply(run: Deployment) -> list[Difference]:
 
 
 def is_right(run: Deployment, rule: Rule) -> bool:
-    """Say whether a rule's target has its queue."""
-    return existing.target_of(run, rule) == _target(run, rule)
+    """Say whether a rule's target has its queue, and no other is beside it."""
+    return existing.targets_of(run, rule) == [_target(run, rule)]
 
 
 def put(run: Deployment, rule: Rule) -> None:
-    """Give a rule's target its queue. Raise Failed where EventBridge does not take it."""
+    """Give a rule's target its queue, alone. Raise Failed where EventBridge does not take it."""
     client = run.client("events")
+    others = [
+        each["Id"] for each in existing.targets_of(run, rule) if each["Id"] != existing.TARGET
+    ]
+    if others:
+        client.remove_targets(Rule=rule.name, Ids=others)
     answer = client.put_targets(Rule=rule.name, Targets=[_target(run, rule)])
     for failed in answer.get("FailedEntries", ()):
         why = f"{failed.get('ErrorCode')}: {failed.get('ErrorMessage')}"
@@ -53,7 +58,9 @@ def put(run: Deployment, rule: Rule) -> None:
 
 
 def _difference(rule: Rule) -> Difference:
-    return Difference("update", f"target of rule {rule.name}", "dead-letter queue and retries")
+    return Difference(
+        "update", f"target of rule {rule.name}", "dead-letter queue and retries, alone"
+    )
 
 
 def _target(run: Deployment, rule: Rule) -> dict[str, Any]:
