@@ -68,15 +68,21 @@ def _audit(stage: str) -> Value:
     )
 
 
-def _failures(stage: str) -> dict[str, Value]:
-    """Return where Lambda puts what a function failed on, for those that nobody waits for.
+def failure_queues(stage: str) -> dict[str, str]:
+    """Return the queue for what a function failed on, by function: of those nobody waits for.
 
     Events are tried again; what a schedule begins begins again by itself.
-    https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
     """
     own = cfn.names(stage)
     retried = dict.fromkeys(retrying.HANDLERS, own.retry_queue)
-    scheduled = dict.fromkeys(cfn.triggered(scheduled=True), own.dead_letters)
+    return retried | dict.fromkeys(cfn.triggered(scheduled=True), own.dead_letters)
+
+
+def _failures(stage: str) -> dict[str, Value]:
+    """Return where Lambda puts what a function failed on.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
+    """
     return {
         f"{cfn.logical(function)}Failures": cfn.resource(
             "Lambda::EventInvokeConfig",
@@ -86,5 +92,5 @@ def _failures(stage: str) -> dict[str, Value]:
                 "DestinationConfig": {"OnFailure": {"Destination": cfn.arn("sqs", queue)}},
             },
         )
-        for function, queue in {**retried, **scheduled}.items()
+        for function, queue in failure_queues(stage).items()
     }

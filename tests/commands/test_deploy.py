@@ -293,6 +293,35 @@ def test_a_target_that_somebody_added_to_a_rule_is_removed(deployed: Clone) -> N
     assert ["1"] == [each["Id"] for each in left]
 
 
+def test_a_function_that_was_deleted_is_made_again_with_its_failure_destination(
+    deployed: Clone,
+) -> None:
+    """What Lambda deletes along with a function is put right: events it fails on are not lost."""
+    name, lambdas = "firebreak-dev-on_event", deployed.client("lambda")
+    before = lambdas.get_function_event_invoke_config(FunctionName=name)["DestinationConfig"]
+    lambdas.delete_function(FunctionName=name)
+    planned, done = deployed.deploy("--plan"), deployed.deploy()
+    after = lambdas.get_function_event_invoke_config(FunctionName=name)["DestinationConfig"]
+
+    assert f"~ update function {name}: failure destination" in planned.output
+    assert 0 == done.exit_code, done.exception
+    assert before == after
+    assert "Nothing to change." in deployed.deploy().output
+
+
+def test_a_failure_destination_that_leads_elsewhere_is_put_right(deployed: Clone) -> None:
+    """Somebody's own destination is not where failed events are looked for."""
+    name, lambdas = "firebreak-dev-sweep", deployed.client("lambda")
+    before = lambdas.get_function_event_invoke_config(FunctionName=name)["DestinationConfig"]
+    elsewhere = {"OnFailure": {"Destination": f"arn:aws:sqs:{REGION}:{HOME}:elsewhere"}}
+    lambdas.put_function_event_invoke_config(FunctionName=name, DestinationConfig=elsewhere)
+    done = deployed.deploy()
+    after = lambdas.get_function_event_invoke_config(FunctionName=name)["DestinationConfig"]
+
+    assert 0 == done.exit_code, done.exception
+    assert before == after
+
+
 def test_new_code_is_deployed_and_targets_keep_their_queues(deployed: Clone) -> None:
     """A run of Chalice, which writes targets without queues, leaves them with theirs."""
     deployed.retitle(KEPT, "New code, since playbooks are in the package")
