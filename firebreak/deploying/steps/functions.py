@@ -100,7 +100,7 @@ def plan(run: Deployment) -> list[Difference]:
     """
     stored = records.deployed(run)
     if stored.etag:
-        records.put_local(run.project, run.stage, records.entries(stored))
+        records.put_local(run.project, run.stage, records.entries(run, stored))
     return [*_chalices(run, stored), *_finishing(run)]
 
 
