@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from botocore.exceptions import ClientError
-from chalice.constants import LAMBDA_TRUST_POLICY
 
 from chalicelib.errors import Failed
 from chalicelib.gone import is_code
@@ -71,21 +70,6 @@ def _role(run: Run, role: Role) -> Iterator[Difference]:
     )
     same = bool(policy) and policy["PolicyDocument"] == role.policy
     yield from _kind(f"role {role.name}", there, [] if same else ["policy"])
-
-
-def trusted(run: Run, role: Role) -> bool:
-    """Say whether a role trusts Lambda and nobody else, or is not there yet.
-
-    Chalice writes a role's trust once, when it makes the role.
-    """
-    there = found(lambda: run.client("iam").get_role(RoleName=role.name))
-    return not there or there["Role"]["AssumeRolePolicyDocument"] == LAMBDA_TRUST_POLICY
-
-
-def trust(run: Run, role: Role) -> None:
-    """Let a role trust Lambda, and nobody else."""
-    document = json.dumps(LAMBDA_TRUST_POLICY)
-    run.client("iam").update_assume_role_policy(RoleName=role.name, PolicyDocument=document)
 
 
 # --- functions ------------------------------------------------------------------------------------

@@ -275,7 +275,7 @@ def test_whom_a_role_trusts_is_put_right(deployed: Clone) -> None:
 
     assert 2 == planned.exit_code
     for each in (planned, done):
-        assert f"~ update role {role}: whom it trusts" in each.output
+        assert f"~ update role {role}: who may assume it" in each.output
     assert right == iam.get_role(RoleName=role)["Role"]["AssumeRolePolicyDocument"]
     assert "Nothing to change." in deployed.deploy().output
 

@@ -21,13 +21,12 @@ FILE = Path(__file__).resolve().parents[2] / "docs" / "deployer-policy.json"
 ANYWHERE = Place("aws", "*", "*", "dev")
 HERE = Place("aws", HOME, "us-east-1", "dev")
 MOST = 10  # managed policies that a role may have
-# Needed where a run fails or goes on after one that did, where something still runs that goes,
-# where functions are configured so, or where somebody changed what a deployment made.
+# Needed where a run fails or goes on after one that did, where something still runs that goes, or
+# where functions are configured so.
 RARELY = {
     "cloudformation:DescribeStackEvents",
     "cloudformation:ListStackResources",
     "dynamodb:Scan",
-    "iam:UpdateAssumeRolePolicy",
     "lambda:DeleteFunctionConcurrency",
     "lambda:TagResource",
     "lambda:UntagResource",

@@ -1,7 +1,7 @@
 """The functions, their roles, rules and API: by Chalice, where anything of them is different.
 
 Chalice writes everything anew at each deployment; so it is run only where there is a difference,
-and what it leaves alone (log format, a handler's name, whom roles trust) is put right afterwards.
+and what it leaves alone (log format, a handler's name) is put right afterwards.
 """
 
 from __future__ import annotations
@@ -56,7 +56,6 @@ CHALICE = (
             "iam:GetRolePolicy",
             "iam:ListRolePolicies",
             "iam:PutRolePolicy",
-            "iam:UpdateAssumeRolePolicy",
         ),
         (ROLES,),
     ),
@@ -163,9 +162,6 @@ def _said(run: Deployment, changed: list[Difference]) -> dict[str, Any]:
 
 
 def _finishing(run: Deployment) -> Iterator[Difference]:
-    for role in run.application.roles:
-        if not existing.trusted(run, role):
-            yield Difference("update", f"role {role.name}", "whom it trusts")
     for function in run.application.functions:
         parts = existing.found(lambda function=function: existing.unfinished(run, function))  # type: ignore[misc]  # bound per turn
         if parts:
@@ -174,10 +170,6 @@ def _finishing(run: Deployment) -> Iterator[Difference]:
 
 def _finish(run: Deployment) -> list[Difference]:
     client, changed = run.client("lambda"), []
-    for role in run.application.roles:
-        if not existing.trusted(run, role):
-            existing.trust(run, role)
-            changed.append(Difference("update", f"role {role.name}", "whom it trusts"))
     for function in run.application.functions:
         parts = existing.unfinished(run, function)
         if parts:
