@@ -8,6 +8,7 @@
     stacks        CloudFormation stacks through change sets
     application   what Chalice makes of the package, as plain values
     existing      what Lambda, IAM, EventBridge and API Gateway have of it
+    roles         what a role has that is not the stage's
     chalice_run   Chalice itself
     records       Chalice's deployment record, in the state bucket and made of what exists
     lease         who deploys now

@@ -48,6 +48,7 @@ class Role:
     resource: str
     name: str
     policy: Mapping[str, Any]
+    trust: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +146,7 @@ def _function(model: Any) -> Function:
 
 
 def _role(model: Any) -> Role:
-    return Role(model.resource_name, model.role_name, model.policy.document)
+    return Role(model.resource_name, model.role_name, model.policy.document, model.trust_policy)
 
 
 def _rule(model: Any) -> Rule:

@@ -264,19 +264,24 @@ def test_what_was_changed_by_hand_is_put_right(deployed: Clone) -> None:
     assert "Nothing to change." in deployed.deploy().output
 
 
-def test_whom_a_role_trusts_is_put_right(deployed: Clone) -> None:
-    """Who changed by hand whom a function's role trusts would have come back by it."""
+def test_what_somebody_gave_to_a_role_is_taken_from_it(deployed: Clone) -> None:
+    """A role's trust, and policies beside its own, are put right, and a plan shows them."""
     iam, role = deployed.client("iam"), "firebreak-dev-run_step"
-    right = iam.get_role(RoleName=role)["Role"]["AssumeRolePolicyDocument"]
-    back_door = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
-    changed = {**right, "Statement": [*right["Statement"], back_door]}
-    iam.update_assume_role_policy(RoleName=role, PolicyDocument=json.dumps(changed))
+    trust = iam.get_role(RoleName=role)["Role"]["AssumeRolePolicyDocument"]
+    anybody = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": HOME}}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [anybody]})
+    iam.update_assume_role_policy(RoleName=role, PolicyDocument=document)
+    iam.put_role_policy(RoleName=role, PolicyName="more", PolicyDocument=json.dumps(EVERYTHING))
+    made = iam.create_policy(PolicyName="most", PolicyDocument=json.dumps(EVERYTHING))
+    iam.attach_role_policy(RoleName=role, PolicyArn=made["Policy"]["Arn"])
     planned, done = deployed.deploy("--plan"), deployed.deploy()
+    parts = f"who may assume it, without policy more, without policy {made['Policy']['Arn']}"
 
-    assert 2 == planned.exit_code
-    for each in (planned, done):
-        assert f"~ update role {role}: who may assume it" in each.output
-    assert right == iam.get_role(RoleName=role)["Role"]["AssumeRolePolicyDocument"]
+    assert f"~ update role {role}: {parts}" in planned.output
+    assert f"~ update role {role}: {parts}" in done.output
+    assert trust == iam.get_role(RoleName=role)["Role"]["AssumeRolePolicyDocument"]
+    assert [role] == iam.list_role_policies(RoleName=role)["PolicyNames"]
+    assert [] == iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]
     assert "Nothing to change." in deployed.deploy().output
 
 

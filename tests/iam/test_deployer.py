@@ -21,13 +21,16 @@ FILE = Path(__file__).resolve().parents[2] / "docs" / "deployer-policy.json"
 ANYWHERE = Place("aws", "*", "*", "dev")
 HERE = Place("aws", HOME, "us-east-1", "dev")
 MOST = 10  # managed policies that a role may have
-# Needed where a run fails or goes on after one that did, where something still runs that goes, or
-# where functions are configured so.
+# Needed where a run fails or goes on after one that did, where something still runs that goes,
+# where somebody changed what there is by hand, or where functions are configured so.
 RARELY = {
     "cloudformation:DescribeStackEvents",
     "cloudformation:ListStackResources",
     "dynamodb:Scan",
+    "iam:DetachRolePolicy",
+    "iam:UpdateAssumeRolePolicy",
     "lambda:DeleteFunctionConcurrency",
+    "lambda:PutFunctionEventInvokeConfig",
     "lambda:TagResource",
     "lambda:UntagResource",
     "states:PublishStateMachineVersion",

@@ -11,7 +11,7 @@ from typing import Any
 
 from chalicelib.errors import Failed
 from chalicelib.grants import Grant
-from firebreak.deploying import adopting, chalice_run, existing, noting, records
+from firebreak.deploying import adopting, chalice_run, existing, noting, records, roles
 from firebreak.deploying.application import read
 from firebreak.deploying.records import Stored, Taken
 from firebreak.deploying.run import Deployment, Difference, Run
@@ -52,10 +52,13 @@ CHALICE = (
             "iam:CreateRole",
             "iam:DeleteRole",
             "iam:DeleteRolePolicy",
+            "iam:DetachRolePolicy",
             "iam:GetRole",
             "iam:GetRolePolicy",
+            "iam:ListAttachedRolePolicies",
             "iam:ListRolePolicies",
             "iam:PutRolePolicy",
+            "iam:UpdateAssumeRolePolicy",
         ),
         (ROLES,),
     ),
@@ -162,6 +165,8 @@ def _said(run: Deployment, changed: list[Difference]) -> dict[str, Any]:
 
 
 def _finishing(run: Deployment) -> Iterator[Difference]:
+    for role in roles.foreign(run, run.application.roles):
+        yield role.difference
     for function in run.application.functions:
         parts = existing.found(lambda function=function: existing.unfinished(run, function))  # type: ignore[misc]  # bound per turn
         if parts:
@@ -170,6 +175,9 @@ def _finishing(run: Deployment) -> Iterator[Difference]:
 
 def _finish(run: Deployment) -> list[Difference]:
     client, changed = run.client("lambda"), []
+    for role in list(roles.foreign(run, run.application.roles)):
+        roles.put_right(run, role)
+        changed.append(role.difference)
     for function in run.application.functions:
         parts = existing.unfinished(run, function)
         if parts:
