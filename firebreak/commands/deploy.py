@@ -14,6 +14,7 @@ from chalicelib.errors import InvalidSettings
 from firebreak import render
 from firebreak.connection import stage_option
 from firebreak.deploying import going, preflight
+from firebreak.deploying.alone import alone
 from firebreak.deploying.going import Done
 from firebreak.deploying.preflight import Asked
 from firebreak.deploying.run import Deployment, Options
@@ -92,9 +93,10 @@ def command(
         looks=looks,
     )
     asked = Asked(stage_of(stage), ROOT, options, expect_account, _say)
-    with going.told("preflight"):
-        run = preflight.deployment_of(asked)
-    done = _followed(run, quiet=as_json)
+    with alone(asked.project, asked.stage):
+        with going.told("preflight"):
+            run = preflight.deployment_of(asked)
+        done = _followed(run, quiet=as_json)
     if as_json:
         click.echo(json.dumps(_document(run, done), indent=2, ensure_ascii=False))
     else:

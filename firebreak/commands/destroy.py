@@ -8,6 +8,7 @@ from chalicelib.errors import Failed
 from firebreak.commands.deploy import headline, lines, shaped, stage_of
 from firebreak.connection import stage_option
 from firebreak.deploying import leaving, preflight
+from firebreak.deploying.alone import alone
 from firebreak.deploying.going import told
 from firebreak.deploying.preflight import Asked
 from firebreak.deploying.run import Options, Run
@@ -33,8 +34,15 @@ def command(
     """
     options = Options(take_over=take_over)
     say = lambda line: click.echo(line, err=True)  # noqa: E731  # Chalice's own lines, as they come
+    asked = Asked(stage_of(stage), ROOT, options, expect_account, say)
+    with alone(asked.project, asked.stage):
+        _destroy(asked, data=data, force=force, yes=yes)
+
+
+def _destroy(asked: Asked, *, data: bool, force: bool, yes: bool) -> None:
+    """Show what goes and what stays, ask, and remove it."""
     with told("preflight"):
-        run = preflight.run_of(Asked(stage_of(stage), ROOT, options, expect_account, say))
+        run = preflight.run_of(asked)
     click.echo(headline(run.stage, run.settings.home_account, run.settings.region, run.by))
     there = leaving.standing(run, data=data)
     if not there:

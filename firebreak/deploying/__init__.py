@@ -12,6 +12,7 @@
     chalice_run   Chalice itself
     records       Chalice's deployment record, in the state bucket and made of what exists
     lease         who deploys now
+    alone         one at a time in a folder
     noting        the audit trail of deployments
 
 docs/decisions/013-deployment.md says why it is so.

@@ -81,7 +81,7 @@ def held(lease: Lease) -> Iterator[None]:
     try:
         yield
     except (FirebreakError, ClientError, BotoCoreError, KeyboardInterrupt):
-        with contextlib.suppress(ClientError, BotoCoreError):  # it runs out by itself
+        with contextlib.suppress(ClientError, BotoCoreError, Failed):  # it runs out by itself
             lease.give_back()
         raise
     lease.give_back()

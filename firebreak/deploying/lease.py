@@ -1,13 +1,18 @@
 """Who deploys a stage now: a lease in the state bucket, so that two deployments do not interleave.
 
 It is taken when there is something to change, renewed with each step, and given back at the end.
-One that its holder could not give back runs out; the same principal takes its own over at once.
+One that its holder could not give back runs out; whoever began it takes it over at once where the
+process that had it is gone. Two jobs of one role are two.
 """
 
 from __future__ import annotations
 
+import os
+import socket
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 from chalicelib.errors import Failed
 from firebreak.deploying import records
@@ -46,7 +51,7 @@ class Lease:
     def _free(self, stored: Stored) -> None:
         """Raise Failed where another deploys, and say how long and how to go on."""
         run, said = self.run, stored.document
-        if said.get("who") == run.by or run.options.take_over:
+        if run.options.take_over or (said.get("who") == run.by and _gone(said)):
             return
         until = said.get("until", 0)
         if type(until) is not int or not 0 <= until <= LATEST:
@@ -66,14 +71,16 @@ class Lease:
         self.etags[:] = [etag]
 
     def give_back(self) -> None:
-        """Let go of the lease, where it is still ours."""
+        """Let go of the lease. Raise Failed where another took it over meanwhile."""
         if not self.etags:
             return
-        try:
-            records.write(self.run, self._key, self._said(0), self.etags[-1])
-        except Taken:
-            self.run.say("another took this deployment over")
+        etag = self.etags[-1]
         self.etags.clear()
+        try:
+            records.write(self.run, self._key, self._said(0), etag)
+        except Taken as taken:
+            why = f"another took the deployment of stage {self.run.stage} over meanwhile"
+            raise Failed(f"{why}: see with --plan what is left") from taken
 
     def forget(self) -> None:
         """Hold nothing any more: the bucket goes, and the lease with it."""
@@ -86,7 +93,29 @@ class Lease:
     def _said(self, seconds: int) -> dict[str, str | int]:
         clock = self.run.desk.clock
         until = int(clock.seconds()) + seconds if seconds else 0
-        return {"who": self.run.by, "since": clock.now(), "until": until}
+        return {
+            "who": self.run.by,
+            "host": socket.gethostname(),
+            "process": os.getpid(),
+            "since": clock.now(),
+            "until": until,
+        }
+
+
+def _gone(said: Mapping[str, Any]) -> bool:
+    """Say whether the process of a lease was on this machine and is over, or is this one."""
+    process = said.get("process")
+    if said.get("host") != socket.gethostname() or type(process) is not int or process <= 0:
+        return False
+    if process == os.getpid():
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False
 
 
 def _clock(seconds: int) -> str:

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +16,9 @@ from chalicelib.runner.work import Desk
 from chalicelib.store import listing
 from firebreak.cloud.calls import CallInfo, ProcessKilled
 from firebreak.cloud.strict.lambda_settings import limit_concurrency
+from firebreak.commands import deploy as command
 from firebreak.deploying import changing
+from firebreak.deploying.alone import alone
 from tests.deploying.clones import Clone
 from tests.worlds import HOME, failing, refusal
 
@@ -433,12 +438,48 @@ def test_two_deployments_at_once_are_told_apart(clone: Clone) -> None:
 
 
 def as_user(clone: Clone, key: str, secret: str) -> Any:
-    """Deploy with the keys of another principal."""
+    """Deploy with the keys of another principal, as from another folder."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(command, "alone", lambda *_: contextlib.nullcontext())
         patch.setenv("AWS_ACCESS_KEY_ID", key)
         patch.setenv("AWS_SECRET_ACCESS_KEY", secret)
         patch.delenv("AWS_SESSION_TOKEN", raising=False)
         return clone.deploy()
+
+
+def test_one_folder_deploys_a_stage_once_at_a_time(clone: Clone) -> None:
+    """A second process would build where the first one does: it is told so, and touches nothing."""
+    with alone(clone.root, "dev"):
+        held = clone.deploy()
+
+    assert "is deployed from this folder by another process" in said(held.exception)
+    assert 0 == clone.deploy().exit_code
+
+
+@pytest.mark.parametrize(
+    ("host", "process", "over"),
+    [
+        ("here", 0, True),  # this very process
+        ("here", 2**22 + 1, True),  # above the largest id of a process
+        ("here", 1, False),
+        ("another runner", 0, False),
+    ],
+)
+def test_two_jobs_of_one_role_are_two(deployed: Clone, host: str, process: int, over: bool) -> None:
+    """Whoever began a lease takes it over at once where the process that had it is gone."""
+    who = deployed.client("sts").get_caller_identity()["Arn"]
+    where = socket.gethostname() if host == "here" else host
+    body: dict[str, Any] = {"who": who, "host": where, "process": process or os.getpid()}
+    body["since"] = "then"
+    body["until"] = int(Clock().seconds()) + 600
+    deployed.client("s3").put_object(
+        Bucket=BUCKET, Key="deploying/dev.json", Body=json.dumps(body).encode()
+    )
+    deployed.retitle(KEPT, "Changed")
+    done = deployed.deploy()
+
+    assert over == (0 == done.exit_code)
+    assert over or f"{who} deploys stage dev, since then" in said(done.exception)
 
 
 def test_a_lease_that_another_left_is_taken_over_when_told(deployed: Clone) -> None:
