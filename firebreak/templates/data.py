@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from chalicelib.settings import Settings
-from firebreak import audit_store, cfn, tables
+from firebreak import cfn, tables
 from firebreak.cfn import Value, Values, buckets, keys
 from firebreak.templates import Wanted
 
 SUMMARY = "Firebreak: what a stage must not lose. Its resources stay when the stack is deleted."
 OBJECT_LOCK_YEARS = 100  # the most that S3 takes
+FIRST_YEARS = 1  # can be made more at any time, and never less
 
 
 def template(wanted: Wanted) -> dict[str, Any]:
@@ -19,7 +20,7 @@ def template(wanted: Wanted) -> dict[str, Any]:
     years = cfn.parameter(
         "Years for which nobody can delete or change a record of the audit trail, root neither. "
         "It can be made longer later; what is locked stays locked.",
-        audit_store.YEARS,
+        FIRST_YEARS,
         Type="Number",
         MinValue=1,
         MaxValue=OBJECT_LOCK_YEARS,
