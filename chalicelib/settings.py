@@ -62,8 +62,12 @@ class Settings:
 
     def queue_url(self, name: str) -> str:
         """Return the URL of one of the stage's queues."""
-        suffix = "amazonaws.com.cn" if self.partition == "aws-cn" else "amazonaws.com"
-        return f"https://sqs.{self.region}.{suffix}/{self.home_account}/{name}"
+        return f"https://sqs.{self.region}.{self.dns_suffix}/{self.home_account}/{name}"
+
+    @property
+    def dns_suffix(self) -> str:
+        """Return what the host names of the partition's services end in."""
+        return "amazonaws.com.cn" if self.partition == "aws-cn" else "amazonaws.com"
 
     @property
     def audit_bucket(self) -> str:

@@ -63,8 +63,8 @@ def _template(run: Run, stack: str, template: Mapping[str, Any]) -> dict[str, st
     bucket = run.settings.state_bucket
     key = f"templates/{stack}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
     run.client("s3").put_object(Bucket=bucket, Key=key, Body=text.encode())
-    suffix = "amazonaws.com.cn" if run.settings.partition == "aws-cn" else "amazonaws.com"
-    return {"TemplateURL": f"https://{bucket}.s3.{run.settings.region}.{suffix}/{key}"}
+    host = f"{bucket}.s3.{run.settings.region}.{run.settings.dns_suffix}"
+    return {"TemplateURL": f"https://{host}/{key}"}
 
 
 def _made(run: Run, stack: str, name: str) -> Mapping[str, Any]:

@@ -5,7 +5,7 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,14 +60,7 @@ def describe(run: Run, name: str) -> Found:
 
 def settled(run: Run, name: str) -> Found:
     """Return a stack once nobody changes it. Raise Failed where a person has to act first."""
-    found = describe(run, name)
-    for look in range(PATIENCE):
-        if not _moves(found.status):
-            break
-        if look % TELL == 0:
-            run.say(f"  stack {name}: {found.status}, waiting")
-        run.desk.clock.sleep(POLL)
-        found = describe(run, name)
+    found = _watched(run, name, lambda status: not _moves(status))
     if _moves(found.status):
         raise Failed(f"stack {name} is {found.status} for an hour: look at it in the console")
     if found.status == "UPDATE_ROLLBACK_FAILED":
@@ -80,11 +73,17 @@ def settled(run: Run, name: str) -> Found:
 
 def deleted(run: Run, name: str) -> Found:
     """Return a stack that is deleted, once it is gone or cannot go."""
+    over = ("", "DELETE_COMPLETE", "DELETE_FAILED")
+    return _watched(run, name, over.__contains__, quiet=TELL)
+
+
+def _watched(run: Run, name: str, over: Callable[[str], bool], quiet: int = 0) -> Found:
+    """Return a stack once its status is over, or after an hour. quiet: looks before it is told."""
     found = describe(run, name)
     for look in range(PATIENCE):
-        if found.status in ("", "DELETE_COMPLETE", "DELETE_FAILED"):
+        if over(found.status):
             break
-        if look and look % TELL == 0:
+        if look >= quiet and look % TELL == 0:
             run.say(f"  stack {name}: {found.status}, waiting")
         run.desk.clock.sleep(POLL)
         found = describe(run, name)

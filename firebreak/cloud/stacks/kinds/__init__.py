@@ -6,7 +6,9 @@ a type: a class with `@kind("AWS::Service::Type")` in the module of its service.
 
 from __future__ import annotations
 
+import json
 import pkgutil
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -91,7 +93,7 @@ class Made:
     attributes: Mapping[str, Any] = field(default_factory=dict)
 
 
-class Kind:
+class Kind(ABC):
     """A type of resource.
 
     name: the property that names it; arn: its ARN, with the properties in braces; fixed: what an
@@ -108,21 +110,21 @@ class Kind:
         """Say whether the name is taken, where the service itself would not say so."""
         return False
 
+    @abstractmethod
     def create(self, at: At, properties: Properties) -> Made:
         """Make the resource."""
-        raise NotImplementedError
 
     def complete(self, at: At, made: Made, properties: Properties) -> Made:
         """Give what was made what its first call could not; when that fails, it is deleted."""
         return made
 
+    @abstractmethod
     def update(self, at: At, made: Made, old: Properties, new: Properties) -> Made:
         """Change the resource in place."""
-        raise NotImplementedError
 
+    @abstractmethod
     def delete(self, at: At, made: Made, properties: Properties) -> None:
         """Delete the resource."""
-        raise NotImplementedError
 
 
 KINDS: dict[str, Kind] = {}
@@ -153,6 +155,13 @@ def only(properties: Properties, *names: str) -> dict[str, Any]:
     return {name: properties[name] for name in names if name in properties}
 
 
+def as_text(value: Any) -> str:
+    """Return a value as services take documents and attributes: text, an object as JSON."""
+    if isinstance(value, str):
+        return value
+    return str(value).lower() if isinstance(value, bool) else json.dumps(value)
+
+
 def pairs(tags: Any) -> dict[str, str]:
     """Return tags by key, whichever way a type writes them."""
     if isinstance(tags, Mapping):
@@ -178,6 +187,16 @@ def retag(
         remove(gone)
     if after != before and after:
         put(after)
+
+
+def retag_resource(at: At, service: str, old: Properties, new: Properties, **resource: str) -> None:
+    """Bring tags in line by TagResource and UntagResource. resource: by which it is named."""
+    retag(
+        old,
+        new,
+        lambda tags: at.call(service, "tag_resource", **resource, Tags=listed(tags)),
+        lambda keys: at.call(service, "untag_resource", **resource, TagKeys=keys),
+    )
 
 
 def added(old: Iterable[Any], new: Iterable[Any]) -> list[Any]:

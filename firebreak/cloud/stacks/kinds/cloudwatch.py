@@ -7,7 +7,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from firebreak.cloud.stacks.kinds import At, Kind, Made, Properties, kind, listed, only, retag
+from firebreak.cloud.stacks.kinds import (
+    At,
+    Kind,
+    Made,
+    Properties,
+    kind,
+    listed,
+    only,
+    retag_resource,
+)
 
 ALARM = (
     "ActionsEnabled",
@@ -64,13 +73,7 @@ class Alarm(Kind):
     def update(self, at: At, made: Made, old: Properties, new: Properties) -> Made:
         """Put the alarm anew."""
         at.call("cloudwatch", "put_metric_alarm", **only(new, *ALARM))
-        arn = made.attributes["Arn"]
-        retag(
-            old,
-            new,
-            lambda tags: at.call("cloudwatch", "tag_resource", ResourceARN=arn, Tags=listed(tags)),
-            lambda keys: at.call("cloudwatch", "untag_resource", ResourceARN=arn, TagKeys=keys),
-        )
+        retag_resource(at, "cloudwatch", old, new, ResourceARN=made.attributes["Arn"])
         return made
 
     def delete(self, at: At, made: Made, properties: Properties) -> None:

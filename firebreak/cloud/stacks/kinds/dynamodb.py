@@ -7,7 +7,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from firebreak.cloud.stacks.kinds import At, Kind, Made, Properties, kind, listed, only, retag
+from firebreak.cloud.stacks.kinds import (
+    At,
+    Kind,
+    Made,
+    Properties,
+    kind,
+    listed,
+    only,
+    retag_resource,
+)
 
 PLAIN = (
     "AttributeDefinitions",
@@ -71,13 +80,7 @@ class Table(Kind):
             at.call("dynamodb", "update_table", TableName=made.id, **changes)
         _backups(at, old, new)
         _expiry(at, old, new)
-        arn = made.attributes["Arn"]
-        retag(
-            old,
-            new,
-            lambda tags: at.call("dynamodb", "tag_resource", ResourceArn=arn, Tags=listed(tags)),
-            lambda keys: at.call("dynamodb", "untag_resource", ResourceArn=arn, TagKeys=keys),
-        )
+        retag_resource(at, "dynamodb", old, new, ResourceArn=made.attributes["Arn"])
         return _made(at, made.id)
 
     def delete(self, at: At, made: Made, properties: Properties) -> None:

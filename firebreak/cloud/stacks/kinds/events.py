@@ -9,7 +9,17 @@ import json
 from typing import Any
 
 from firebreak.cloud.stacks.errors import ResourceFailed
-from firebreak.cloud.stacks.kinds import At, Kind, Made, Properties, kind, listed, only, retag
+from firebreak.cloud.stacks.kinds import (
+    At,
+    Kind,
+    Made,
+    Properties,
+    as_text,
+    kind,
+    listed,
+    only,
+    retag_resource,
+)
 
 DEFAULT = "default"
 
@@ -47,13 +57,7 @@ class Rule(Kind):
         """Put the rule anew, and bring its targets in line."""
         _put_rule(at, new, None)
         _put_targets(at, old, new)
-        arn = made.attributes["Arn"]
-        retag(
-            old,
-            new,
-            lambda tags: at.call("events", "tag_resource", ResourceARN=arn, Tags=listed(tags)),
-            lambda keys: at.call("events", "untag_resource", ResourceARN=arn, TagKeys=keys),
-        )
+        retag_resource(at, "events", old, new, ResourceARN=made.attributes["Arn"])
         return made
 
     def delete(self, at: At, made: Made, properties: Properties) -> None:
@@ -65,7 +69,7 @@ class Rule(Kind):
 
 def _put_rule(at: At, properties: Properties, tags: Any) -> str:
     pattern = properties.get("EventPattern")
-    text = pattern if pattern is None or isinstance(pattern, str) else json.dumps(pattern)
+    text = None if pattern is None else as_text(pattern)
     put = at.call(
         "events",
         "put_rule",

@@ -5,25 +5,18 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/AWS_IAM.h
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
 from firebreak.cloud.stacks.kinds import (
     At,
     Kind,
     Made,
     Properties,
     added,
+    as_text,
     kind,
     listed,
     only,
     retag,
 )
-
-
-def as_text(document: Any) -> str:
-    """Return a policy document as IAM takes it."""
-    return document if isinstance(document, str) else json.dumps(document)
 
 
 @kind("AWS::IAM::Role")

@@ -5,10 +5,18 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resou
 
 from __future__ import annotations
 
-import json
-
 from firebreak.cloud.stacks.errors import ResourceFailed
-from firebreak.cloud.stacks.kinds import At, Kind, Made, Properties, kind, listed, only, retag
+from firebreak.cloud.stacks.kinds import (
+    At,
+    Kind,
+    Made,
+    Properties,
+    as_text,
+    kind,
+    listed,
+    only,
+    retag,
+)
 
 SYMMETRIC = "SYMMETRIC_DEFAULT"
 
@@ -27,7 +35,7 @@ class Key(Kind):
             "kms",
             "create_key",
             **only(properties, "Description", "KeySpec", "KeyUsage", "MultiRegion", "Origin"),
-            Policy=None if policy is None else _text(policy),
+            Policy=None if policy is None else as_text(policy),
             Tags=listed(properties.get("Tags"), "TagKey", "TagValue") or None,
         )["KeyMetadata"]
         return Made(metadata["KeyId"], {"Arn": metadata["Arn"], "KeyId": metadata["KeyId"]})
@@ -47,7 +55,7 @@ class Key(Kind):
                 "put_key_policy",
                 KeyId=made.id,
                 PolicyName="default",
-                Policy=_text(new["KeyPolicy"]),
+                Policy=as_text(new["KeyPolicy"]),
             )
         if new.get("Description", "") != old.get("Description", ""):
             at.call(
@@ -77,10 +85,6 @@ class Key(Kind):
         if state != "PendingDeletion":
             days = int(properties.get("PendingWindowInDays", 30))
             at.call("kms", "schedule_key_deletion", KeyId=made.id, PendingWindowInDays=days)
-
-
-def _text(policy: object) -> str:
-    return policy if isinstance(policy, str) else json.dumps(policy)
 
 
 def _rotate(at: At, key: str, old: Properties, new: Properties) -> None:

@@ -5,9 +5,7 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/AWS_Logs.
 
 from __future__ import annotations
 
-import json
-
-from firebreak.cloud.stacks.kinds import At, Kind, Made, Properties, kind, pairs, retag
+from firebreak.cloud.stacks.kinds import At, Kind, Made, Properties, as_text, kind, pairs, retag
 
 
 @kind("AWS::Logs::LogGroup")
@@ -169,6 +167,6 @@ class Destination(Kind):
 def _allow(at: At, properties: Properties) -> None:
     policy = properties.get("DestinationPolicy")
     if policy is not None:
-        text = policy if isinstance(policy, str) else json.dumps(policy)
+        text = as_text(policy)
         name = properties["DestinationName"]
         at.call("logs", "put_destination_policy", destinationName=name, accessPolicy=text)

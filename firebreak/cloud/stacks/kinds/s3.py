@@ -5,12 +5,11 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resou
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
 from firebreak.cloud.stacks.errors import ResourceFailed
-from firebreak.cloud.stacks.kinds import At, Kind, Made, Properties, kind, listed, only
+from firebreak.cloud.stacks.kinds import At, Kind, Made, Properties, as_text, kind, listed, only
 
 
 def _encryption(given: Any) -> dict[str, Any]:
@@ -196,7 +195,7 @@ class BucketPolicy(Kind):
     def create(self, at: At, properties: Properties) -> Made:
         """Set the policy."""
         document = properties["PolicyDocument"]
-        policy = document if isinstance(document, str) else json.dumps(document)
+        policy = as_text(document)
         at.call("s3", "put_bucket_policy", Bucket=properties["Bucket"], Policy=policy)
         return Made(properties["Bucket"])
 

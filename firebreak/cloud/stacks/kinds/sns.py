@@ -5,10 +5,18 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/AWS_SNS.h
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-from firebreak.cloud.stacks.kinds import At, Kind, Made, Properties, kind, listed, retag
+from firebreak.cloud.stacks.kinds import (
+    At,
+    Kind,
+    Made,
+    Properties,
+    as_text,
+    kind,
+    listed,
+    retag_resource,
+)
 
 TOPIC = {
     "ContentBasedDeduplication": "",
@@ -25,13 +33,6 @@ SUBSCRIPTION = (
     "RedrivePolicy",
     "SubscriptionRoleArn",
 )
-
-
-def as_text(value: Any) -> str:
-    """Return a value as SNS takes attributes."""
-    if isinstance(value, str):
-        return value
-    return str(value).lower() if isinstance(value, bool) else json.dumps(value)
 
 
 @kind("AWS::SNS::Topic")
@@ -83,12 +84,7 @@ class Topic(Kind):
                     AttributeValue=value,
                 )
         _resubscribe(at, made.id, old.get("Subscription", ()), new.get("Subscription", ()))
-        retag(
-            old,
-            new,
-            lambda tags: at.call("sns", "tag_resource", ResourceArn=made.id, Tags=listed(tags)),
-            lambda keys: at.call("sns", "untag_resource", ResourceArn=made.id, TagKeys=keys),
-        )
+        retag_resource(at, "sns", old, new, ResourceArn=made.id)
         return made
 
     def delete(self, at: At, made: Made, properties: Properties) -> None:

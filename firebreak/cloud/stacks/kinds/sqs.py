@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from firebreak.cloud.stacks.kinds import At, Kind, Made, Properties, kind, pairs, retag
-from firebreak.cloud.stacks.kinds.sns import as_text
+from firebreak.cloud.stacks.kinds import At, Kind, Made, Properties, as_text, kind, pairs, retag
 
 # The attributes of a queue, and what each is when nothing is said.
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html
